@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* cmd_reconcile.c - the destination is the truth. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "batch/reconcile.h"
+#include "connect.h"
+#include "listing.h"
+#include "output.h"
+#include "progress.h"
+#include "verbs.h"
+
+enum { MOVES_SHOWN = 20 };
+
+static void report_json(const char *batch, const struct reconcile_result *result)
+{
+    CLEANUP(json_free) struct json *root = json_new_object();
+    json_add_string(root, "batch", batch);
+    json_add_int(root, "total", result->total);
+    json_add_int(root, "present", result->present);
+    json_add_int(root, "stale", result->stale);
+    json_add_int(root, "foreign", result->foreign);
+    json_add_int(root, "damaged", result->damaged);
+    json_add_int(root, "waiting", result->waiting);
+    json_add_int(root, "failed", result->failed);
+    json_add_int(root, "to_pending", result->to_pending);
+    json_add_int(root, "to_done", result->to_done);
+    json_add_int(root, "changed_meanwhile", result->unchanged_since);
+    json_add_bool(root, "rebuilt", result->rebuilt);
+    json_add_bool(root, "reopened", result->reopened);
+    json_add_int(root, "workers", result->workers);
+    struct json *moves = json_add_array(root, "moves");
+    for (int64_t i = 0; i < result->n_moves; i++) {
+        struct json *node = json_add_object(moves, NULL);
+        json_add_string(node, "key", result->moves[i].key);
+        json_add_string(node, "from", result->moves[i].from);
+        json_add_string(node, "to", result->moves[i].to);
+        json_add_string(node, "why", result->moves[i].why);
+        json_add_bool(node, "moved", result->moves[i].moved);
+    }
+    output_json(root);
+}
+
+static void print_moves(const struct reconcile_result *result)
+{
+    if (!result->n_moves)
+        return;
+    CLEANUP(listing_free) struct listing *listing = listing_new("KEY|FROM|TO|~WHY");
+    for (int64_t i = 0; i < result->n_moves && i < MOVES_SHOWN; i++) {
+        listing_row(listing);
+        listing_cell(listing, "%s", result->moves[i].key);
+        listing_cell(listing, "%s", result->moves[i].from);
+        listing_cell(listing, "%s", result->moves[i].to);
+        listing_cell(listing, "%s", result->moves[i].why);
+    }
+    printf("\n");
+    listing_print(listing);
+    if (result->n_moves > MOVES_SHOWN)
+        printf("… and %lld more (--json lists all)\n", (long long)(result->n_moves - MOVES_SHOWN));
+}
+
+static void report(const char *batch, const struct reconcile_result *result, bool dry_run)
+{
+    char n[5][OUTPUT_TEXT];
+    if (result->rebuilt)
+        printf("Redis had lost %s or a part of it; it is there again, from its _batch.json\n", batch);
+    printf("%s: %s keys, %s results are there, %s keys are waiting or being worked on, %s have failed\n", batch,
+           output_count(result->total, n[0]), output_count(result->present, n[1]),
+           output_count(result->waiting, n[2]), output_count(result->failed, n[3]));
+    if (result->stale + result->foreign + result->damaged)
+        printf("%s results are of older data, %s of another spec, format or version, %s cannot be read; "
+               "--replace-stale computes them anew\n",
+               output_count(result->stale, n[0]), output_count(result->foreign, n[1]),
+               output_count(result->damaged, n[2]));
+    printf("%s: %s to waiting, %s to done\n", dry_run ? "would be moved" : "moved",
+           output_count(result->to_pending, n[3]), output_count(result->to_done, n[4]));
+    print_moves(result);
+}
+
+int cmd_reconcile(const struct args *args, struct err *err)
+{
+    const char *batch = args_at(args, 0);
+    CLEANUP(queue_close) struct queue *queue = NULL;
+    CLEANUP(mem_free_chars) char *dest = connect_dest(args_text(args, "dest"));
+    int r = connect_name(batch, err);
+    if (r == 0)
+        r = connect_redis(args, &queue, err);
+    if (r < 0)
+        return r;
+    struct progress progress;
+    progress_init(&progress, "keys", 2000, clock_ms());
+    bool dry_run = args_flag(args, "dry-run");
+    struct reconcile_options options = {
+        .queue = queue,
+        .batch = batch,
+        .dest = dest,
+        .replace_stale = args_flag(args, "replace-stale"),
+        .include_failed = args_flag(args, "include-failed"),
+        .newest_first = args_flag(args, "newest-first"),
+        .dry_run = dry_run,
+        .progress = {.fn = progress_step, .ctx = &progress},
+    };
+    CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
+    r = reconcile_run(&options, &result, err);
+    progress_clear(&progress);
+    if (r < 0)
+        return r;
+    if (args_flag(args, "json"))
+        report_json(batch, &result);
+    else
+        report(batch, &result, dry_run);
+    if (result.workers == 0 && result.waiting + result.to_pending > 0)
+        output_no_worker(batch, NULL);
+    return result.failed > 0 ? 1 : 0;
+}

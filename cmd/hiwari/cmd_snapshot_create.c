@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* cmd_snapshot_create.c - CSV files into a snapshot. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "features/spec.h"
+#include "output.h"
+#include "progress.h"
+#include "snapshot/snapshot.h"
+#include "source/source.h"
+#include "verbs.h"
+
+/* One --csv: NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE…] */
+struct csv_arg {
+    char *text; /* cut into pieces; the table points into it */
+    struct source_table table;
+    struct source_type *types;
+    size_t cap;
+};
+
+static void csv_args_free(struct csv_arg *args, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(args[i].text);
+        free(args[i].types);
+    }
+    free(args);
+}
+
+static int add_type(struct csv_arg *arg, char *column, char *colon, struct err *err)
+{
+    *colon = '\0';
+    struct source_type type = {.column = column};
+    int r = source_type_parse(colon + 1, &type, err);
+    if (r < 0)
+        return err_prefix(err, "--csv %s: column %s", arg->table.name, column);
+    arg->types = mem_grow(arg->types, &arg->cap, (size_t)arg->table.n_types + 1, sizeof(type));
+    arg->types[arg->table.n_types++] = type;
+    arg->table.types = arg->types;
+    return 0;
+}
+
+/* What stands behind the file's name. */
+static int add_piece(struct csv_arg *arg, char *piece, struct err *err)
+{
+    struct source_table *table = &arg->table;
+    if (str_starts(piece, "time="))
+        table->time = piece + 5;
+    else if (str_starts(piece, "group="))
+        table->group = piece + 6;
+    else if (str_starts(piece, "key="))
+        table->key = piece + 4;
+    else if (strrchr(piece, ':') && strrchr(piece, ':') != piece)
+        return add_type(arg, piece, strrchr(piece, ':'), err);
+    else
+        return err_set(err, ERR_USAGE,
+                       "--csv %s: '%s' is not understood; after the file come time=COL, group=COL, key=COL "
+                       "and COL:TYPE",
+                       table->name, piece);
+    return 0;
+}
+
+static int parse_csv_arg(struct csv_arg *arg, const char *text, struct err *err)
+{
+    arg->text = mem_strdup(text);
+    char *file = strchr(arg->text, '=');
+    if (!file || file == arg->text || !file[1] || file[1] == ',')
+        return err_set(err, ERR_USAGE, "--csv takes NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE], not '%s'",
+                       text);
+    *file++ = '\0';
+    arg->table.name = arg->text;
+    char *rest = file;
+    arg->table.file = strsep(&rest, ",");
+    for (char *piece; (piece = strsep(&rest, ","));) {
+        int r = add_piece(arg, piece, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What the command line leaves open, the spec may know. */
+static void ask_spec(struct source_table *table, const struct spec *spec)
+{
+    const struct spec_table *known = spec ? spec_find_table(spec, table->name) : NULL;
+    if (!known)
+        return;
+    if (!table->key && !table->time)
+        table->time = known->time;
+    if (!table->key && !table->group)
+        table->group = known->group;
+    if (!table->time && !table->key)
+        table->key = known->key;
+}
+
+static void show_progress(void *ctx, int64_t done, int64_t total)
+{
+    progress_show(ctx, done / 1000000, total / 1000000, NULL, clock_ms());
+}
+
+static void print_made(const struct args *args, const struct snapshot *snapshot, double seconds)
+{
+    int64_t rows = 0, bytes = output_snapshot_bytes(snapshot);
+    for (int i = 0; i < snapshot->n_tables; i++)
+        rows += snapshot->tables[i].rows;
+    if (args_flag(args, "json")) {
+        CLEANUP(json_free) struct json *root = json_new_object();
+        json_add_string(root, "id", snapshot->id);
+        json_add_string(root, "dir", args_text(args, "out"));
+        json_add_int(root, "tables", snapshot->n_tables);
+        json_add_int(root, "rows", rows);
+        json_add_int(root, "bytes", bytes);
+        json_add_number(root, "seconds", seconds);
+        output_json(root);
+        return;
+    }
+    char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT];
+    printf("snapshot %.16s: %d table%s, %s rows, %s in %s\n", snapshot->id, snapshot->n_tables,
+           snapshot->n_tables == 1 ? "" : "s", output_count(rows, a), output_bytes(bytes, b),
+           output_seconds(seconds, c));
+    printf("  is in   %s\n  look    hiwari snapshot show %s\n", args_text(args, "out"), args_text(args, "out"));
+}
+
+static int create(const struct args *args, struct source_table *tables, int n, struct err *err)
+{
+    CLEANUP(spec_free) struct spec *spec = NULL;
+    int r = args_given(args, "spec") ? spec_read(args_text(args, "spec"), &spec, err) : 0;
+    if (r < 0)
+        return r;
+    for (int i = 0; i < n; i++)
+        ask_spec(&tables[i], spec);
+    struct progress progress;
+    int64_t start = clock_ms();
+    progress_init(&progress, "MB", 2000, start);
+    struct source_options options = {
+        .tables = tables,
+        .n_tables = n,
+        .out_dir = args_text(args, "out"),
+        .drop_null_time = args_flag(args, "drop-null-time"),
+        .progress = show_progress,
+        .progress_ctx = &progress,
+    };
+    char id[SHA256_HEX];
+    r = source_csv_create(&options, id, err);
+    progress_clear(&progress);
+    if (r < 0)
+        return r;
+    CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
+    r = snapshot_open(options.out_dir, &snapshot, err);
+    if (r < 0)
+        return r;
+    print_made(args, snapshot, (double)(clock_ms() - start) / 1000);
+    return 0;
+}
+
+int cmd_snapshot_create(const struct args *args, struct err *err)
+{
+    const char *const *given;
+    int n = args_list(args, "csv", &given), r = 0;
+    struct csv_arg *csv = mem_zalloc((size_t)n * sizeof(*csv));
+    for (int i = 0; i < n && r == 0; i++)
+        r = parse_csv_arg(&csv[i], given[i], err);
+    if (r == 0) {
+        struct source_table *tables = MEM_ARRAY(struct source_table, n);
+        for (int i = 0; i < n; i++)
+            tables[i] = csv[i].table;
+        r = create(args, tables, n, err);
+        free(tables);
+    }
+    csv_args_free(csv, n);
+    return r;
+}

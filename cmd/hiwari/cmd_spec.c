@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* cmd_spec.c - a spec before it is used: check, schema. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/date.h"
+#include "codec/number.h"
+#include "features/plan.h"
+#include "listing.h"
+#include "output.h"
+#include "verbs.h"
+
+int cmd_spec_schema(const struct args *args, struct err *err)
+{
+    const char *schema = spec_schema();
+    fputs(schema, stdout);
+    if (!str_ends(schema, "\n"))
+        putchar('\n');
+    return 0;
+}
+
+/* One value as the CSV would have it. */
+static void value_words(const struct column *c, int64_t row, struct str *out)
+{
+    char buf[NUMBER_TEXT + TIMESTAMP_TEXT];
+    size_t len = 0;
+    if (column_is_null(c, row))
+        return;
+    if (c->type == TYPE_STRING) {
+        struct text t = dict_text(&c->dict, c->code[row]);
+        str_add(out, t.s, (size_t)t.len);
+        return;
+    }
+    if (c->type == TYPE_DATE)
+        len = date_format(c->i[row], buf);
+    else if (c->type == TYPE_TIMESTAMP)
+        len = timestamp_format(c->i[row], buf);
+    else if (c->type == TYPE_INT || c->type == TYPE_BOOL)
+        len = number_i64(c->type == TYPE_BOOL ? c->b[row] : c->i[row], buf);
+    else if (c->type == TYPE_DECIMAL || c->type == TYPE_FLOAT)
+        len = number_f64(c->f[row], buf);
+    str_add(out, buf, len);
+}
+
+struct seen {
+    int64_t nulls;
+    bool constant; /* at least two values, all the same */
+    struct str first;
+};
+
+static void column_look(const struct column *c, struct seen *ret)
+{
+    int64_t values = 0;
+    CLEANUP(str_deinit) struct str text = {0};
+    ret->constant = true;
+    for (int64_t i = 0; i < c->rows; i++) {
+        if (column_is_null(c, i)) {
+            ret->nulls++;
+            continue;
+        }
+        str_clear(&text);
+        value_words(c, i, &text);
+        if (values++ == 0)
+            str_add(&ret->first, text.s, text.len);
+        else if (text.len != ret->first.len || memcmp(text.s, ret->first.s, text.len) != 0)
+            ret->constant = false;
+    }
+    ret->constant = ret->constant && values > 1;
+}
+
+/* What deserves a second look on the sample, or "". A column that is only kept may be what it likes. */
+static const char *remark_on(const struct spec *spec, const struct column *c, const struct seen *seen)
+{
+    bool kept = strcmp(c->name, spec_find_table(spec, spec->target)->time) == 0;
+    for (int i = 0; i < spec->keep.n; i++)
+        kept = kept || strcmp(c->name, spec->keep.names[i]) == 0;
+    if (kept)
+        return "";
+    if (c->rows && seen->nulls == c->rows)
+        return "always null here";
+    return seen->constant && seen->nulls == 0 ? "always the same here" : "";
+}
+
+static void report_json(const struct spec *spec, const char *key, const struct frame *frame)
+{
+    CLEANUP(json_free) struct json *root = json_new_object();
+    json_add_string(root, "spec", spec->name);
+    json_add_string(root, "sha256", spec->sha256);
+    json_add_string(root, "key", key);
+    json_add_int(root, "rows", frame->rows);
+    struct json *columns = json_add_array(root, "columns");
+    for (int i = 0; i < frame->n_columns; i++) {
+        const struct column *c = &frame->columns[i];
+        struct seen seen = {0};
+        column_look(c, &seen);
+        struct json *node = json_add_object(columns, NULL);
+        json_add_string(node, "name", c->name);
+        json_add_string(node, "type", type_name(c->type));
+        json_add_int(node, "nulls", seen.nulls);
+        json_add_string(node, "first", seen.first.len ? seen.first.s : NULL);
+        json_add_string(node, "remark", *remark_on(spec, c, &seen) ? remark_on(spec, c, &seen) : NULL);
+        str_deinit(&seen.first);
+    }
+    output_json(root);
+}
+
+static void report(const struct spec *spec, const char *key, const struct frame *frame)
+{
+    char rows[OUTPUT_TEXT];
+    printf("%s is right: %d columns; on %s, as a sample, %s rows\n\n", spec->name, frame->n_columns, key,
+           output_count(frame->rows, rows));
+    CLEANUP(listing_free) struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|FIRST VALUE|~REMARK");
+    for (int i = 0; i < frame->n_columns; i++) {
+        const struct column *c = &frame->columns[i];
+        struct seen seen = {0};
+        column_look(c, &seen);
+        listing_row(listing);
+        listing_cell(listing, "%s", c->name);
+        listing_cell(listing, "%s", type_name(c->type));
+        listing_cell(listing, "%s", output_count(seen.nulls, rows));
+        listing_cell(listing, "%s", seen.first.len ? seen.first.s : "");
+        listing_cell(listing, "%s", remark_on(spec, c, &seen));
+        str_deinit(&seen.first);
+    }
+    listing_print(listing);
+}
+
+static void warn_timeless(const struct spec *spec)
+{
+    for (int i = 0; i < spec->n_features; i++)
+        if (spec->features[i].kind == SPEC_LOOKUP)
+            fprintf(stderr,
+                    "note: %s looks up %s, which has no time: the value of today stands on every row of the past\n",
+                    spec->features[i].at, spec->features[i].text);
+}
+
+int cmd_spec_check(const struct args *args, struct err *err)
+{
+    CLEANUP(spec_free) struct spec *spec = NULL;
+    CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
+    CLEANUP(plan_free) struct plan *plan = NULL;
+    int r = spec_read(args_at(args, 0), &spec, err);
+    if (r == 0)
+        r = snapshot_open(args_text(args, "snapshot"), &snapshot, err);
+    if (r == 0)
+        r = plan_compile(spec, snapshot, &plan, err);
+    if (r < 0)
+        return r;
+    warn_timeless(spec);
+    int64_t n_days, day;
+    const int64_t *days = plan_days(plan, &n_days);
+    if (!args_date(args, "key", &day)) {
+        if (n_days == 0)
+            return err_set(err, ERR_INPUT, "the target table '%s' has no rows in %s", spec->target, snapshot->dir);
+        day = days[n_days - 1];
+    }
+    CLEANUP(frame_deinit) struct frame frame = {0};
+    r = plan_index(plan, NULL, 1, NULL, err);
+    if (r == 0)
+        r = plan_compute(plan, day, 1, &frame, err);
+    if (r < 0)
+        return r;
+    char key[DATE_TEXT];
+    date_format(day, key);
+    if (args_flag(args, "json"))
+        report_json(spec, key, &frame);
+    else
+        report(spec, key, &frame);
+    return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* err.c - failures as words and a code. */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A cut must not leave half a UTF-8 character, and a message is one line's end. */
+static void text_tidy(char *text, size_t len)
+{
+    if (len >= sizeof(((struct err *)0)->text) - 1) {
+        while (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0x80)
+            len--;
+        if (len > 0 && (unsigned char)text[len - 1] >= 0xc0)
+            len--;
+    }
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    text[len] = '\0';
+}
+
+/* By way of a second buffer: the arguments may point into err->text. */
+__attribute__((format(printf, 2, 0))) static void text_set(struct err *err, const char *fmt,
+                                                           va_list args)
+{
+    char text[sizeof(err->text)];
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    if (n < 0)
+        text[0] = '\0';
+    text_tidy(text, strlen(text));
+    memcpy(err->text, text, strlen(text) + 1);
+}
+
+static void text_append(struct err *err, const char *more)
+{
+    size_t len = strlen(err->text);
+    snprintf(err->text + len, sizeof(err->text) - len, "%s", more);
+    text_tidy(err->text, strlen(err->text));
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, fmt);
+        text_set(err, fmt, args);
+        va_end(args);
+        err->code = code;
+    }
+    return code;
+}
+
+int err_set_errno(struct err *err, int code, int errnum, const char *fmt, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, fmt);
+        text_set(err, fmt, args);
+        va_end(args);
+        char words[128];
+        text_append(err, ": ");
+        text_append(err, strerror_r(errnum, words, sizeof(words)));
+        err->code = code;
+    }
+    return code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+    if (!err)
+        return ERR_BUG;
+    char before[sizeof(err->text)];
+    memcpy(before, err->text, strlen(err->text) + 1);
+    va_list args;
+    va_start(args, fmt);
+    text_set(err, fmt, args);
+    va_end(args);
+    text_append(err, ": ");
+    text_append(err, before);
+    return err->code;
+}
+
+int err_exit_code(int code)
+{
+    switch (code) {
+    case 0:
+        return 0;
+    case ERR_RETRY:
+        return 75;
+    case ERR_UNREACHABLE:
+        return 69;
+    case ERR_INPUT:
+        return 65;
+    case ERR_WRITE:
+        return 73;
+    case ERR_CONFIG:
+        return 78;
+    case ERR_USAGE:
+        return 64;
+    default:
+        return 70;
+    }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* fault.c - countdowns and named points for tests; empty in release builds. */
+#include "base/fault.h"
+
+#ifndef NDEBUG
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    char site[32];
+    int64_t countdown;
+    enum fault_moment moment;
+    bool armed, tripped;
+} armed;
+
+void fault_arm(const char *site, int64_t countdown, enum fault_moment moment)
+{
+    pthread_mutex_lock(&fault_lock);
+    strncpy(armed.site, site, sizeof(armed.site) - 1);
+    armed.countdown = countdown;
+    armed.moment = moment;
+    armed.armed = true;
+    armed.tripped = false;
+    pthread_mutex_unlock(&fault_lock);
+}
+
+bool fault_tripped(void)
+{
+    pthread_mutex_lock(&fault_lock);
+    bool tripped = armed.tripped;
+    pthread_mutex_unlock(&fault_lock);
+    return tripped;
+}
+
+void fault_disarm(void)
+{
+    pthread_mutex_lock(&fault_lock);
+    armed.armed = false;
+    pthread_mutex_unlock(&fault_lock);
+}
+
+static bool tick(const char *site, enum fault_moment moment)
+{
+    bool trips = false;
+    pthread_mutex_lock(&fault_lock);
+    if (armed.armed && armed.moment == moment && strcmp(armed.site, site) == 0 &&
+        armed.countdown-- == 0) {
+        trips = armed.tripped = true;
+        armed.armed = false;
+    }
+    pthread_mutex_unlock(&fault_lock);
+    return trips;
+}
+
+bool fault_before(const char *site)
+{
+    return tick(site, FAULT_BEFORE);
+}
+
+bool fault_after(const char *site)
+{
+    return tick(site, FAULT_AFTER);
+}
+
+/* HIWARI_FAULT is read at each passing: it is set in tests only, and then costs nothing that
+ * matters. */
+void fault_point(const char *name)
+{
+    static int64_t passed;
+    const char *wish = getenv("HIWARI_FAULT");
+    if (!wish || (strncmp(wish, "kill:", 5) != 0 && strncmp(wish, "stop:", 5) != 0 &&
+                  strncmp(wish, "hang:", 5) != 0))
+        return;
+    const char *point = wish + 5;
+    size_t len = strcspn(point, ":");
+    if (strlen(name) != len || memcmp(point, name, len) != 0)
+        return;
+    int64_t skip = point[len] == ':' ? strtoll(point + len + 1, NULL, 10) : 0;
+    if (__atomic_fetch_add(&passed, 1, __ATOMIC_RELAXED) != skip)
+        return;
+    while (wish[0] == 'h')
+        pause();
+    kill(getpid(), wish[0] == 'k' ? SIGKILL : SIGSTOP);
+}
+#endif

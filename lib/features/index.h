@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* index.h - the rows of one table by entity and time, so that a window is a slice.
+ *
+ * An entity is one combination of `by` values. Positions 0 .. n - 1 hold the table's rows in
+ * (entity, time, table order); rows with a null in `by`, and rows that the index's `where`
+ * leaves out, are in no position. Beside the order stand copies of the columns that
+ * calculations read, in position order, and exact prefix sums of some: no feature value.
+ *
+ * An index lives in memory or in a directory (mapped, shared by all workers of a node); what
+ * is read from it is the same. */
+#ifndef FEATURES_INDEX_H
+#define FEATURES_INDEX_H
+
+#include "base/err.h"
+#include "codec/column.h"
+
+struct index_column {
+    struct column values;  /* n rows in position order, with its dictionary */
+    const int64_t *sums;   /* NULL, or exact sums of all values (decimals as integers) before position p, at
+                              sums[p * stride], for p in 0 .. n */
+    int stride;            /* 2: beside each sum stands the number of values that are not null */
+};
+
+struct index {
+    int64_t n;
+    int64_t table_rows;
+    int32_t entities;
+    const int32_t *offsets; /* entity e has positions [offsets[e], offsets[e + 1]) */
+    const int32_t *rows;    /* position -> row of the table */
+    const int32_t *entity;  /* row -> entity, -1: a null in by */
+    const int32_t *place;   /* row -> the position that it has, or would have */
+    const int32_t *day;     /* position -> time in days (tables timed by dates), or NULL */
+    const int64_t *us;      /* position -> time in microseconds (by timestamps), or NULL */
+    uint32_t n_slots;
+    const int32_t *slots;   /* for index_find */
+    int n_by, n_columns;
+    struct column *keys;    /* one value per entity */
+    struct index_column *columns;
+    void *own;              /* index.c's */
+};
+
+/* What an index must hold. by, time and columns describe columns of the whole table; building reads their
+ * data, mapping only name, type, scale and nullable (and the dictionary, unless own_dict). */
+struct index_request {
+    const char *text;       /* names all of this in one canonical form: what the directory is named after */
+    int64_t table_rows;
+    const struct column *by;
+    int n_by;
+    const uint8_t *keep;    /* one byte per row of the table; NULL: all. Only for building */
+    const struct column *time; /* NULL: a static table */
+    const struct index_field {
+        const struct column *column;
+        bool sums;          /* exact sums are wanted where they pay */
+        bool own_dict;      /* a derived string column: the index brings the dictionary */
+        int64_t window_days; /* of the longest window that wants the sums; 0: no bound */
+    } *fields;
+    int n_fields;
+};
+
+/* The directory's name, made from the snapshot's id and the request's text: 32 hex digits. */
+void index_name(const char *snapshot_id, const char *text, char ret[33]);
+
+void index_build(const struct index_request *request, struct index **ret);
+
+/* Map dir. 0; INDEX_ABSENT; ERR_CONFIG when it is there and does not fit (names the file). */
+enum { INDEX_ABSENT = 1 };
+int index_map(const char *dir, const struct index_request *request, struct index **ret, struct err *err);
+
+/* Write to dir by way of a temporary directory beside it; one that is there already stays. */
+int index_write(const struct index *index, const char *text, const char *dir, struct err *err);
+
+void index_free(struct index *index);
+MEM_CLEANUP(index_free, struct index *);
+
+/* The entity with these by values (row `at` of n_by columns of the same types), or -1. */
+int32_t index_find(const struct index *index, const struct column *values, int64_t at);
+
+/* Positions of entity e before a time: the first position in [from, to) whose time is at or after edge_us (to if there is none).
+ * A date counts as the end of its day. Searches from `to` downwards, doubling its step: near edges are cheap. */
+int32_t index_before(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
+
+#endif

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* plan_features.c - features to windows, groups and expressions, in the order of their
+ * dependencies. Features over windows read history only; group features and expressions
+ * (stage C) read the target row's own columns and other features. */
+#include "features/plan_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/date.h"
+
+enum { DAYS_FOR_EVER = 4000000 }; /* more than all of the calendar: the same as no bound */
+
+/* ---- indexes ---- */
+
+static void describe_index(struct plan *plan, struct plan_index *x)
+{
+    const struct plan_table *t = &plan->tables[x->table];
+    CLEANUP(str_deinit) struct str text = {0};
+    str_addf(&text, "%s by", t->table->name);
+    for (int k = 0; k < x->n_by; k++)
+        str_addf(&text, " (%s)", t->columns[x->by[k]].text);
+    if (x->where >= 0)
+        str_addf(&text, " where (%s)", t->columns[x->where].text);
+    for (int k = 0; k < x->n_fields; k++) {
+        const struct plan_field *f = &x->fields[k];
+        str_addf(&text, "; (%s)", t->columns[f->column].text);
+        if (f->sums)
+            str_addf(&text, " sums %" PRId64, f->window_days);
+    }
+    free(x->text);
+    x->text = str_take(&text);
+}
+
+static int index_for(struct plan *plan, int table, const int *by, int n_by, int where)
+{
+    for (int i = 0; i < plan->n_indexes; i++) {
+        const struct plan_index *x = &plan->indexes[i];
+        if (x->table == table && x->where == where && x->n_by == n_by &&
+            memcmp(x->by, by, sizeof *by * (size_t)n_by) == 0)
+            return i;
+    }
+    plan->indexes = mem_grow(plan->indexes, &plan->indexes_cap, (size_t)plan->n_indexes + 1, sizeof *plan->indexes);
+    struct plan_index *x = &plan->indexes[plan->n_indexes];
+    *x = (struct plan_index){.table = table, .n_by = n_by, .where = where};
+    memcpy(x->by, by, sizeof *by * (size_t)n_by);
+    return plan->n_indexes++;
+}
+
+int plan_index_field(struct plan *plan, int index, int column)
+{
+    struct plan_index *x = &plan->indexes[index];
+    for (int k = 0; k < x->n_fields; k++)
+        if (x->fields[k].column == column)
+            return k;
+    x->fields = mem_grow(x->fields, &x->fields_cap, (size_t)x->n_fields + 1, sizeof *x->fields);
+    x->fields[x->n_fields] = (struct plan_field){.column = column};
+    return x->n_fields++;
+}
+
+/* Sums are worth most in the longest window, so that one decides whether they pay. */
+static void want_sums(struct plan *plan, int index, int field, const struct plan_window *w)
+{
+    struct plan_field *f = &plan->indexes[index].fields[field];
+    if (w->last && w->last < 16)
+        return;
+    f->window_days = !f->sums ? w->days : (f->window_days == 0 || w->days == 0) ? 0
+                                      : f->window_days > w->days              ? f->window_days
+                                                                              : w->days;
+    f->sums = true;
+}
+
+/* ---- windows ---- */
+
+static int find_table(struct plan *plan, const char *at, const char *name, int *ret, struct err *err)
+{
+    const char *known[64];
+    int n = 0;
+    for (int i = 0; i < plan->n_tables; i++) {
+        if (strcmp(plan->tables[i].table->name, name) == 0) {
+            *ret = i;
+            return 0;
+        }
+        if (n < 64)
+            known[n++] = plan->tables[i].table->name;
+    }
+    const char *near = str_nearest(name, known, (size_t)n);
+    return err_set(err, ERR_INPUT, "%s: unknown table '%s'%s%s%s", at, name, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
+}
+
+static struct scope target_scope(struct plan *plan, const char *at)
+{
+    return (struct scope){.plan = plan, .at = at, .table = plan->target, .self = -1, .fields_of = -1};
+}
+
+static struct scope history_scope(struct plan *plan, const char *at, int table)
+{
+    return (struct scope){.plan = plan, .at = at, .table = table, .history = true, .self = -1, .fields_of = -1};
+}
+
+static int mentions_target(void *ctx, const char *name, bool target, struct err *err)
+{
+    *(bool *)ctx |= target;
+    return 0;
+}
+
+static bool same_type(const struct column *a, const struct column *b)
+{
+    return a->type == b->type && (a->type != TYPE_DECIMAL || a->scale == b->scale);
+}
+
+/* The columns of `by`, once as columns of the window's table and once as the target's. */
+static int bind_by(struct plan *plan, const char *at, const struct name_list *by, int table, const int *history_by,
+                   int *ret_history, int *ret_target, struct err *err)
+{
+    struct scope target = target_scope(plan, at), history = history_scope(plan, at, table);
+    if (by->n > GROUP_MAX_BY)
+        return err_set(err, ERR_INPUT, "%s: \"by\" takes at most %d columns", at, GROUP_MAX_BY);
+    for (int k = 0; k < by->n; k++) {
+        int r = plan_find_column(&target, by->names[k], &ret_target[k], err);
+        if (r == 0 && history_by)
+            ret_history[k] = history_by[k];
+        else if (r == 0)
+            r = plan_find_column(&history, by->names[k], &ret_history[k], err);
+        if (r < 0)
+            return r;
+        const struct plan_column *t = &plan->tables[plan->target].columns[ret_target[k]];
+        const struct plan_column *h = &plan->tables[table].columns[ret_history[k]];
+        if (!same_type(&t->shape, &h->shape))
+            return err_set(err, ERR_INPUT, "%s: '%s' of table '%s' is %s and '%s' of table '%s' is %s: they never match",
+                           at, t->name, plan->tables[plan->target].table->name, type_name(t->shape.type), h->name,
+                           plan->tables[table].table->name, type_name(h->shape.type));
+    }
+    return 0;
+}
+
+/* A `where` that reads history alone becomes part of the index; one that reads the target row filters each window. */
+static int bind_where(struct plan *plan, const char *at, const struct spec_window *spec, int table, int *ret_column,
+                      struct expr **ret_tree, struct err *err)
+{
+    *ret_column = -1;
+    *ret_tree = NULL;
+    if (!spec->where)
+        return 0;
+    CLEANUP(mem_free_chars) char *here = mem_printf("%s.where", at);
+    CLEANUP(expr_free) struct expr *tree = NULL;
+    bool target = false;
+    if (expr_parse(spec->where, &tree, err) < 0)
+        return err_prefix(err, "%s: in \"%s\"", here, spec->where);
+    expr_each_name(tree, mentions_target, &target, NULL);
+    if (target) {
+        *ret_tree = tree;
+        tree = NULL;
+        return 0;
+    }
+    struct scope scope = history_scope(plan, here, table);
+    int r = plan_expression_column(&scope, tree, ret_column, err);
+    if (r < 0)
+        return r;
+    enum type type = plan->tables[table].columns[*ret_column].shape.type;
+    if (type != TYPE_BOOL)
+        return err_set(err, ERR_INPUT, "%s: \"%s\" is %s, not a condition; write a comparison", here, spec->where,
+                       type_name(type));
+    return 0;
+}
+
+static int bind_target_where(struct plan *plan, const char *at, struct expr *tree, struct plan_window *w,
+                             struct err *err)
+{
+    CLEANUP(mem_free_chars) char *here = mem_printf("%s.where", at);
+    struct scope scope = history_scope(plan, here, plan->indexes[w->index].table);
+    scope.target = true;
+    scope.fields_of = w->index;
+    int r = plan_bind_tree(&scope, tree, &w->where, err);
+    if (r == 0 && expr_type(w->where.tree) != TYPE_BOOL)
+        r = err_set(err, ERR_INPUT, "%s: is %s, not a condition; write a comparison", here,
+                    type_name(expr_type(w->where.tree)));
+    return r;
+}
+
+static int bind_known_at(struct plan *plan, const char *at, const char *name, struct plan_window *w, struct err *err)
+{
+    w->known_at = -1;
+    if (!name)
+        return 0;
+    CLEANUP(mem_free_chars) char *here = mem_printf("%s.known_at", at);
+    int table = plan->indexes[w->index].table, column;
+    struct scope scope = history_scope(plan, here, table);
+    int r = plan_find_column(&scope, name, &column, err);
+    if (r < 0)
+        return r;
+    enum type type = plan->tables[table].columns[column].shape.type;
+    if (type != TYPE_DATE && type != TYPE_TIMESTAMP)
+        return err_set(err, ERR_INPUT, "%s: '%s' is %s, not a date or timestamp", here, name, type_name(type));
+    w->known_at = plan_index_field(plan, w->index, column);
+    return 0;
+}
+
+static bool same_slots(const struct bound *a, const struct bound *b)
+{
+    if (!a->tree || !b->tree)
+        return a->tree == b->tree;
+    CLEANUP(str_deinit) struct str x = {0}, y = {0};
+    expr_print(a->tree, &x);
+    expr_print(b->tree, &y);
+    return strcmp(x.s, y.s) == 0;
+}
+
+static int add_window(struct plan *plan, struct plan_window *w)
+{
+    for (int i = 0; i < plan->n_windows; i++) {
+        const struct plan_window *o = &plan->windows[i];
+        if (o->index == w->index && o->own == w->own && o->days == w->days && o->last == w->last &&
+            o->delay_days == w->delay_days && o->known_at == w->known_at && same_slots(&o->where, &w->where) &&
+            memcmp(o->by_target, w->by_target, sizeof o->by_target) == 0) {
+            bound_deinit(&w->where);
+            return i;
+        }
+    }
+    plan->windows = mem_grow(plan->windows, &plan->windows_cap, (size_t)plan->n_windows + 1, sizeof *plan->windows);
+    plan->windows[plan->n_windows] = *w;
+    return plan->n_windows++;
+}
+
+/* Compile one window. history_by: the columns of the table that `by` is compared with (lookup's key); NULL: the
+ * columns of the same names. */
+static int window_for(struct plan *plan, const char *at, const struct spec_window *spec, int table,
+                      const int *history_by, int *ret, struct err *err)
+{
+    struct plan_window w = {.days = spec->days < DAYS_FOR_EVER ? spec->days : 0,
+                            .last = spec->last,
+                            .delay_days = spec->delay_days < DAYS_FOR_EVER ? spec->delay_days : DAYS_FOR_EVER,
+                            .known_at = -1};
+    int by[GROUP_MAX_BY], where;
+    struct expr *tree;
+    int r = bind_by(plan, at, &spec->by, table, history_by, by, w.by_target, err);
+    if (r == 0)
+        r = bind_where(plan, at, spec, table, &where, &tree, err);
+    if (r < 0)
+        return r;
+    plan->tables[table].read = true;
+    w.own = table == plan->target && memcmp(by, w.by_target, sizeof *by * (size_t)spec->by.n) == 0;
+    w.index = index_for(plan, table, by, spec->by.n, where);
+    if (tree)
+        r = bind_target_where(plan, at, tree, &w, err);
+    if (r == 0)
+        r = bind_known_at(plan, at, spec->known_at, &w, err);
+    if (r < 0) {
+        bound_deinit(&w.where);
+        return r;
+    }
+    *ret = add_window(plan, &w);
+    return 0;
+}
+
+/* ---- window features ---- */
+
+/* The type that comes out, and whether it can be null. */
+static int window_shape(struct plan *plan, struct plan_feature *f, struct err *err)
+{
+    const struct plan_index *x = &plan->indexes[plan->windows[f->window].index];
+    struct column args[2] = {0};
+    for (int k = 0; k < f->use.n_args; k++)
+        args[k] = plan->tables[x->table].columns[x->fields[f->field[k]].column].shape;
+    struct column shape = {0};
+    int r = calc_result_type(&f->use, args, &shape.type, &shape.scale, err);
+    if (r < 0)
+        return err_prefix(err, "%s", f->spec->at);
+    shape.nullable = !f->use.calc->never_null || f->spec->min_rows > 0;
+    if (shape.type == TYPE_STRING) {
+        shape.dict = args[0].dict;
+        shape.max_chars = args[0].max_chars;
+    }
+    f->shape = shape;
+    return 0;
+}
+
+/* Integer columns whose sum might not fit into 64 bits are summed into a float. */
+static void choose_wide(struct plan *plan, struct plan_feature *f)
+{
+    const struct plan_index *x = &plan->indexes[plan->windows[f->window].index];
+    if (f->use.n_args == 0 || f->use.calc->result != RESULT_NUMBER)
+        return;
+    const struct plan_column *c = &plan->tables[x->table].columns[x->fields[f->field[0]].column];
+    if (c->derived || c->shape.type != TYPE_INT)
+        return;
+    __int128 most = 0;
+    for (int64_t row = 0; row < c->shape.rows; row++) {
+        __int128 value = c->shape.i[row] < 0 ? -(__int128)c->shape.i[row] : c->shape.i[row];
+        most = value > most ? value : most;
+    }
+    f->use.params.wide = most * c->shape.rows > INT64_MAX;
+}
+
+static int bind_window_args(struct plan *plan, struct plan_feature *f, int table, struct err *err)
+{
+    struct scope scope = history_scope(plan, f->spec->at, table);
+    for (int k = 0; k < f->use.n_args; k++) {
+        int column;
+        int r = plan_expression_column(&scope, f->use.arg[k], &column, err);
+        if (r < 0)
+            return r;
+        f->field[k] = plan_index_field(plan, plan->windows[f->window].index, column);
+    }
+    if (f->use.n_args == 1 && f->use.calc->sums) {
+        enum type type = plan->tables[table].columns[plan->indexes[plan->windows[f->window].index].fields[f->field[0]].column].shape.type;
+        if (type == TYPE_BOOL || type == TYPE_INT || type == TYPE_DECIMAL)
+            want_sums(plan, plan->windows[f->window].index, f->field[0], &plan->windows[f->window]);
+    }
+    return 0;
+}
+
+/* `prior`: the same window over all rows, whoever they are. */
+static int bind_prior(struct plan *plan, struct plan_feature *f, int table, struct err *err)
+{
+    const struct spec_feature *s = f->spec;
+    f->prior_window = -1;
+    if (isnan(s->prior))
+        return 0;
+    if (strcmp(f->use.calc->name, "mean") != 0 && strcmp(f->use.calc->name, "rate") != 0)
+        return err_set(err, ERR_INPUT, "%s: \"prior\" goes with mean and rate only", s->at);
+    if (plan->windows[f->window].where.tree)
+        return err_set(err, ERR_INPUT,
+                       "%s: \"prior\" and a \"where\" that mentions target. do not go together: every row would have a "
+                       "prior of its own",
+                       s->at);
+    struct spec_window all = s->window;
+    all.by = (struct name_list){0};
+    all.last = 0;
+    int r = window_for(plan, s->at, &all, table, NULL, &f->prior_window, err);
+    if (r < 0)
+        return r;
+    int column = plan->indexes[plan->windows[f->window].index].fields[f->field[0]].column;
+    int index = plan->windows[f->prior_window].index, field = plan_index_field(plan, index, column);
+    f->field[1] = field;
+    enum type type = plan->tables[table].columns[column].shape.type;
+    if (type == TYPE_BOOL || type == TYPE_INT || type == TYPE_DECIMAL)
+        want_sums(plan, index, field, &plan->windows[f->prior_window]);
+    return 0;
+}
+
+static int fill_mismatch(const struct plan_feature *f, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "%s.fill: %s does not fit a column of type %s", f->spec->at,
+                   json_type_name(f->spec->fill.type), type_name(f->shape.type));
+}
+
+/* What stands in place of null must have the column's type; a fraction makes an integer column float. */
+static int check_fill(struct plan_feature *f, struct err *err)
+{
+    const struct spec_fill *fill = &f->spec->fill;
+    enum type type = f->shape.type;
+    int64_t ignored;
+    switch (fill->type) {
+    case JSON_NULL:
+        return 0;
+    case JSON_NUMBER:
+        if (type != TYPE_INT && type != TYPE_FLOAT && type != TYPE_DECIMAL)
+            return fill_mismatch(f, err);
+        if (type == TYPE_DECIMAL || (type == TYPE_INT && (fill->number != floor(fill->number) || fabs(fill->number) > 9e15)))
+            f->shape.type = TYPE_FLOAT;
+        break;
+    case JSON_BOOL:
+        if (type != TYPE_BOOL)
+            return fill_mismatch(f, err);
+        break;
+    default:
+        if (type == TYPE_DATE ? !date_parse(fill->text, strlen(fill->text), &ignored)
+            : type == TYPE_TIMESTAMP ? !timestamp_parse(fill->text, strlen(fill->text), &ignored)
+                                     : type != TYPE_STRING)
+            return fill_mismatch(f, err);
+    }
+    f->shape.nullable = false;
+    f->fill_code = -1;
+    if (type == TYPE_STRING && f->how != HOW_WINDOW)
+        return err_set(err, ERR_INPUT, "%s.fill: write coalesce(…, '%s') in the expression instead", f->spec->at,
+                       fill->text);
+    if (type == TYPE_STRING) {
+        int32_t chars = (int32_t)strlen(fill->text); /* bytes: at least as many as code points */
+        f->shape.max_chars = chars > f->shape.max_chars ? chars : f->shape.max_chars;
+    }
+    return 0;
+}
+
+static int parse_call(struct plan_feature *f, const char *text, enum calc_place place, struct err *err)
+{
+    int r = call_parse(text, &f->call, err);
+    if (r == 0)
+        r = calc_use(f->call, place, f->spec->others, &f->use, err);
+    return r < 0 ? err_prefix(err, "%s: in \"%s\"", f->spec->at, text) : 0;
+}
+
+static int add_window_feature(struct plan *plan, int feature, int table, const int *history_by, const char *text,
+                              struct err *err)
+{
+    struct plan_feature *f = &plan->features[feature];
+    const struct spec_feature *s = f->spec;
+    int r = parse_call(f, text, CALC_WINDOW, err);
+    if (r == 0)
+        r = window_for(plan, s->at, &s->window, table, history_by, &f->window, err);
+    if (r == 0)
+        r = bind_window_args(plan, f, table, err);
+    if (r < 0)
+        return r;
+    choose_wide(plan, f);
+    r = bind_prior(plan, f, table, err);
+    if (r == 0)
+        r = window_shape(plan, f, err);
+    if (r == 0)
+        r = check_fill(f, err);
+    return r;
+}
+
+static int visit_window(struct plan *plan, int feature, struct err *err)
+{
+    const struct spec_feature *s = plan->features[feature].spec;
+    int table = plan->target;
+    int r = s->window.from ? find_table(plan, s->at, s->window.from, &table, err) : 0;
+    if (r < 0)
+        return r;
+    if (plan->tables[table].table->time < 0)
+        return err_set(err, ERR_INPUT, "%s: table '%s' has no time, so it has no history; use \"lookup\"", s->at,
+                       plan->tables[table].table->name);
+    return add_window_feature(plan, feature, table, NULL, s->text, err);
+}
+
+/* "TABLE.COLUMN" of asof and lookup: the table, and last(`COLUMN`) as the calculation. */
+static int split_source(struct plan *plan, const struct spec_feature *s, int *ret_table, char **ret_call,
+                        struct err *err)
+{
+    const char *dot = strchr(s->text, '.');
+    if (!dot || dot == s->text || !dot[1])
+        return err_set(err, ERR_INPUT, "%s: \"%s\" is not of the form TABLE.COLUMN", s->at, s->text);
+    CLEANUP(mem_free_chars) char *table = mem_strndup(s->text, (size_t)(dot - s->text));
+    int r = find_table(plan, s->at, table, ret_table, err);
+    if (r == 0)
+        *ret_call = mem_printf("last(`%s`)", dot + 1);
+    return r;
+}
+
+static int visit_asof(struct plan *plan, int feature, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *call = NULL;
+    const struct spec_feature *s = plan->features[feature].spec;
+    int table;
+    int r = split_source(plan, s, &table, &call, err);
+    if (r < 0)
+        return r;
+    if (plan->tables[table].table->time < 0)
+        return err_set(err, ERR_INPUT, "%s: table '%s' has no time; use \"lookup\"", s->at,
+                       plan->tables[table].table->name);
+    r = add_window_feature(plan, feature, table, NULL, call, err);
+    struct plan_feature *f = &plan->features[feature];
+    if (r == 0 && f->how == HOW_AGE)
+        f->shape = (struct column){.type = TYPE_INT, .nullable = true};
+    return r;
+}
+
+static int visit_lookup(struct plan *plan, int feature, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *call = NULL;
+    const struct spec_feature *s = plan->features[feature].spec;
+    int table;
+    int r = split_source(plan, s, &table, &call, err);
+    if (r < 0)
+        return r;
+    int key = plan->tables[table].table->key;
+    if (plan->tables[table].table->time >= 0 || key < 0)
+        return err_set(err, ERR_INPUT, "%s: table '%s' has %s; use \"asof\", or create the snapshot with key=", s->at,
+                       plan->tables[table].table->name,
+                       plan->tables[table].table->time >= 0 ? "a time" : "no key");
+    if (s->window.by.n != 1)
+        return err_set(err, ERR_INPUT, "%s: \"lookup\" takes one column in \"by\": the one to find in '%s.%s'", s->at,
+                       plan->tables[table].table->name, plan->tables[table].columns[key].name);
+    return add_window_feature(plan, feature, table, &key, call, err);
+}
+
+/* ---- stage C ---- */
+
+static struct scope row_scope(struct plan *plan, int feature)
+{
+    struct scope scope = target_scope(plan, plan->features[feature].spec->at);
+    scope.features = true;
+    scope.self = feature;
+    scope.history = plan->features[feature].spec->is_label; /* labels are what the results are */
+    return scope;
+}
+
+static int visit_group(struct plan *plan, int feature, struct err *err)
+{
+    struct scope scope = row_scope(plan, feature);
+    const struct spec_feature *s = plan->features[feature].spec;
+    struct group_part *group;
+    struct column shape;
+    int r = plan_bind_group(&scope, s->text, &s->within, s->others, &group, &shape, err);
+    if (r < 0)
+        return r;
+    struct plan_feature *f = &plan->features[feature];
+    f->group = group;
+    f->shape = shape;
+    if (s->min_rows > 0)
+        f->shape.nullable = true;
+    return check_fill(f, err);
+}
+
+static int visit_expr(struct plan *plan, int feature, struct err *err)
+{
+    struct scope scope = row_scope(plan, feature);
+    scope.parts = true;
+    struct bound b;
+    int r = plan_bind(&scope, plan->features[feature].spec->text, &b, err);
+    if (r < 0)
+        return r;
+    struct plan_feature *f = &plan->features[feature];
+    const struct expr *part = expr_part(b.tree, f->part);
+    int slot = expr_slot(part);
+    f->expr = b;
+    f->shape = (struct column){.type = expr_type(part),
+                               .scale = expr_scale(part),
+                               .nullable = expr_nullable(part),
+                               .max_chars = expr_max_chars(part)};
+    if (slot >= 0 && b.slots[slot].space == SLOT_COLUMN) {
+        f->shape = plan->tables[plan->target].columns[b.slots[slot].number].shape;
+    } else if (slot >= 0) {
+        f->shape = plan->features[b.slots[slot].number].shape;
+    }
+    if (f->shape.type == TYPE_NULL)
+        return err_set(err, ERR_INPUT, "%s: is null for every row", scope.at);
+    return check_fill(f, err);
+}
+
+int plan_visit_feature(struct plan *plan, int feature, struct err *err)
+{
+    struct plan_feature *f = &plan->features[feature];
+    if (f->visit == VISIT_DONE)
+        return 0;
+    f->visit = VISIT_OPEN;
+    int (*const visit[])(struct plan *, int, struct err *) = {
+        [SPEC_WINDOW] = visit_window, [SPEC_GROUP] = visit_group,   [SPEC_EXPR] = visit_expr,
+        [SPEC_ASOF] = visit_asof,     [SPEC_LOOKUP] = visit_lookup,
+    };
+    int r = visit[f->spec->kind](plan, feature, err);
+    f = &plan->features[feature];
+    f->visit = VISIT_DONE;
+    f->shape.name = f->name;
+    f->shape.rows = 0;
+    f->shape.data = NULL;
+    f->shape.valid = NULL;
+    f->shape.own = NULL;
+    if (f->how == HOW_GROUP || f->how == HOW_EXPR)
+        plan->order[plan->n_order++] = feature;
+    return r;
+}
+
+/* ---- all features ---- */
+
+static struct plan_feature *add_feature(struct plan *plan, const struct spec_feature *s, enum feature_how how,
+                                        char *name)
+{
+    plan->features =
+        mem_grow(plan->features, &plan->features_cap, (size_t)plan->n_features + 1, sizeof *plan->features);
+    struct plan_feature *f = &plan->features[plan->n_features++];
+    *f = (struct plan_feature){
+        .name = name, .spec = s, .how = how, .window = -1, .prior_window = -1, .fill_code = -1};
+    return f;
+}
+
+/* cyc and onehot make several columns, an as-of with age two. */
+static int add_parts(struct plan *plan, const struct spec_feature *s, struct err *err)
+{
+    CLEANUP(expr_free) struct expr *tree = NULL;
+    if (s->kind == SPEC_WINDOW || s->kind == SPEC_ASOF || s->kind == SPEC_LOOKUP) {
+        add_feature(plan, s, HOW_WINDOW, mem_strdup(s->name));
+        if (s->age)
+            add_feature(plan, s, HOW_AGE, mem_printf("%s_age_days", s->name));
+        return 0;
+    }
+    if (s->kind == SPEC_GROUP) {
+        add_feature(plan, s, HOW_GROUP, mem_strdup(s->name));
+        return 0;
+    }
+    if (expr_parse(s->text, &tree, err) < 0)
+        return err_prefix(err, "%s: in \"%s\"", s->at, s->text);
+    for (int part = 0; part < expr_parts(tree); part++) {
+        CLEANUP(str_deinit) struct str name = {0};
+        str_addz(&name, s->name);
+        expr_suffix(tree, part, &name);
+        add_feature(plan, s, HOW_EXPR, str_take(&name))->part = part;
+    }
+    return 0;
+}
+
+int plan_add_features(struct plan *plan, struct err *err)
+{
+    int r = 0;
+    for (int i = 0; i < plan->spec->n_features && r == 0; i++)
+        r = add_parts(plan, &plan->spec->features[i], err);
+    if (r < 0)
+        return r;
+    plan->order = MEM_ARRAY(int, (size_t)plan->n_features + 1);
+    for (int f = 0; f < plan->n_features && r == 0; f++)
+        r = plan_visit_feature(plan, f, err);
+    for (int i = 0; i < plan->n_indexes; i++)
+        describe_index(plan, &plan->indexes[i]);
+    return r;
+}
+
+void plan_features_deinit(struct plan *plan)
+{
+    for (int f = 0; f < plan->n_features; f++) {
+        struct plan_feature *feature = &plan->features[f];
+        free(feature->name);
+        call_free(feature->call);
+        group_part_free(feature->group);
+        bound_deinit(&feature->expr);
+        free((void *)(uintptr_t)feature->fill_dict.offsets);
+        free((void *)(uintptr_t)feature->fill_dict.bytes);
+    }
+    for (int w = 0; w < plan->n_windows; w++)
+        bound_deinit(&plan->windows[w].where);
+    for (int i = 0; i < plan->n_indexes; i++) {
+        free(plan->indexes[i].fields);
+        free(plan->indexes[i].text);
+        index_free(plan->indexes[i].index);
+    }
+    free(plan->features);
+    free(plan->windows);
+    free(plan->indexes);
+    free(plan->order);
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""embed.py OUT.c OUT.h PRELUDE.lua SCRIPT.lua … - the Lua scripts as C text, with their SHA-1.
+
+Redis runs a script from its first line each time it is called, so each script is given only those
+definitions of the prelude that it needs: making a function that nobody calls takes time too.
+"""
+import hashlib
+import os
+import re
+import sys
+
+HEAD = "/* Made by embed.py from the .lua files. */\n"
+
+
+def literal(text):
+    lines = text.splitlines(keepends=True)
+    escape = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
+    return "\n".join('    "' + "".join(escape.get(c, c) for c in line) + '"' for line in lines)
+
+
+def definitions(text):
+    """The prelude's definitions in their order: (names that it gives, text)."""
+    for block in re.split(r"(?m)^(?=local )", text)[1:]:
+        head = re.match(r"local function (\w+)|local ([\w, \n]+?) =", block)
+        yield set(re.findall(r"\w+", head.group(1) or head.group(2))), without_comments(block)
+
+
+def without_comments(text):
+    return "".join(line + "\n" for line in text.split("\n") if line.strip() and not line.startswith("--"))
+
+
+def needed(prelude, script):
+    """The definitions that the script uses, and those that they use."""
+    known = list(definitions(prelude))
+    words = set(re.findall(r"\w+", without_comments(script)))
+    while True:
+        more = words.union(*(re.findall(r"\w+", text) for names, text in known if names & words))
+        if more == words:
+            return "".join(text for names, text in known if names & words)
+        words = more
+
+
+def main(out_c, out_h, prelude, *scripts):
+    with open(prelude, encoding="ascii") as f:
+        shared = f.read()
+    names = [os.path.basename(path)[: -len(".lua")] for path in scripts]
+    with open(out_h, "w", encoding="ascii") as h:
+        h.write(HEAD + "#ifndef QUEUE_SCRIPTS_H\n#define QUEUE_SCRIPTS_H\n\n#include <stddef.h>\n\n")
+        h.write("enum script {\n" + "".join(f"    SCRIPT_{n.upper()},\n" for n in names) + "};\n\n")
+        h.write("struct script_text {\n    const char *name, *text, *sha1;\n    size_t len;\n};\n")
+        h.write("extern const struct script_text script_texts[];\n\n#endif\n")
+    with open(out_c, "w", encoding="ascii") as c:
+        c.write(HEAD + '#include "queue/scripts.h"\n\nconst struct script_text script_texts[] = {\n')
+        for name, path in zip(names, scripts):
+            with open(path, encoding="ascii") as f:
+                script = f.read()
+            text = needed(shared, script) + script
+            sha1 = hashlib.sha1(text.encode()).hexdigest()
+            c.write(f'    {{"{name}",\n{literal(text)},\n     "{sha1}", {len(text)}}},\n')
+        c.write("};\n")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* queue.h - batches, keys and leases on Redis.
+ *
+ * A batch is one run: a name, keys, and the text of its `_batch.json`. A key is in exactly
+ * one of pending, delayed, leased, done, failed. A lease is the right to work on one key
+ * until its deadline by the server's clock; the holder renews it or loses it, and a lost
+ * key is waiting again. Each lease has a token; every verb on a lease presents it.
+ *
+ * All state of batch NAME lives under hiwari:{NAME}:… and changes only inside the scripts
+ * (*.lua beside this file). Every verb carries the batch's incarnation and answers
+ * QUEUE_GONE when Redis has another one or none.
+ *
+ * A struct queue is one connection and is used by one thread at a time. It reconnects
+ * by itself with backoff; a verb fails with ERR_UNREACHABLE only when its patience is over.
+ * All verbs may be repeated after a lost answer. */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+struct queue;
+
+/* Answers, not failures. */
+enum {
+    QUEUE_EMPTY = 1,   /* nothing to lease now; wait_ms says when to look again */
+    QUEUE_GONE = 2,    /* the batch is absent or another incarnation */
+    QUEUE_SETTLED = 3, /* every key is done or failed and the settling was acknowledged */
+    QUEUE_SETTLE = 4,  /* every key is done or failed, nobody settles: call queue_settle_begin */
+    QUEUE_PAUSED = 5,
+    QUEUE_CANCELLED = 6,
+    QUEUE_BUSY = 7, /* somebody else holds it (settling lease, reconcile lock, an unsettled batch of
+                       that name) */
+    QUEUE_ABSENT = 8, /* no such key */
+};
+
+enum { QUEUE_STEP = 100 }; /* most items that any script touches */
+
+/* ---- connection ---- */
+
+struct queue_options {
+    const char *url; /* redis://[user[:password]@]host[:port][/db], rediss://, unix:///path[?db=N];
+                        NULL: HIWARI_REDIS, else redis://127.0.0.1:6379 */
+    int64_t patience_ms; /* how long a verb tries to reach Redis; 0: 5 s */
+    bool allow_eviction; /* do not refuse a maxmemory_policy other than noeviction */
+};
+int queue_open(const struct queue_options *options, struct queue **ret, struct err *err);
+void queue_close(struct queue *queue);
+MEM_CLEANUP(queue_close, struct queue *);
+/* The URL without its password, for messages. */
+const char *queue_url(const struct queue *queue);
+
+/* Choose the batch that the following verbs are about. incarnation NULL: whichever Redis has now. 0
+ * or QUEUE_GONE. */
+int queue_use(struct queue *queue, const char *batch, const char *incarnation, struct err *err);
+const char *queue_batch(const struct queue *queue);
+const char *queue_incarnation(const struct queue *queue);
+bool queue_name_ok(const char *name); /* [a-z0-9.-]{1,100} */
+
+/* ---- making a batch ---- */
+
+struct queue_settings {
+    int64_t lease_ms, key_ms;
+    int max_attempts, max_interruptions;
+    bool newest_first;
+    int result_version;
+    const char *spec_sha256, *snapshot_id, *dest, *format; /* what a running batch may not change */
+    const char *batch_json;                                /* the text of _batch.json */
+};
+
+/* Begin a batch or go on with the same one. 0: it stands in state "filling" (or is already there
+ * with this very incarnation). QUEUE_BUSY: an unsettled batch of this name has another incarnation,
+ * or another unsettled batch has this destination; err says which and what to do. A settled batch
+ * of the name is replaced. */
+int queue_begin(struct queue *queue, const char *batch, const char *incarnation,
+                const struct queue_settings *settings, struct err *err);
+
+/* Add up to any number of keys (in steps of QUEUE_STEP, pipelined). expect[i] is the generation of
+ * the stale result that the key's upload shall replace (0: nothing there); expect may be NULL. A
+ * key that has a record already is left as it is. QUEUE_GONE; a sealed batch refuses: counted in
+ * ret->refused. Keys whose result exists are added as done with queue_add_done so that totals are
+ * whole. */
+struct queue_added {
+    int64_t added, present, refused;
+};
+int queue_add(struct queue *queue, const char *const *keys, const int64_t *expect, int64_t n,
+              struct queue_added *ret, struct err *err);
+int queue_add_done(struct queue *queue, const char *const *keys, int64_t n, struct queue_added *ret,
+                   struct err *err);
+
+/* No more keys. ERR_CONFIG if Redis holds another number of key records than expected_total. */
+int queue_seal(struct queue *queue, int64_t expected_total, struct err *err);
+
+/* ---- working ---- */
+
+struct worker_id {
+    const char *id; /* pod UID, or host + start nonce; never used twice */
+    const char *pod, *node;
+};
+
+struct lease {
+    char *key;
+    char *token;
+    int64_t deadline_ms; /* monotonic, on this machine, counted from before the request was sent:
+                            safe to fence by */
+    int64_t expect;      /* generation that the upload replaces, 0: nothing */
+    int attempt;         /* 1 for the first try */
+    int interruptions;
+};
+struct lease_set {
+    struct lease *leases; /* owned */
+    int n;
+    int64_t wait_ms; /* with QUEUE_EMPTY: look again after this, jittered, at most 1000 */
+};
+void lease_set_free(struct lease_set *set); /* contents only */
+
+/* Lease up to max keys (at most QUEUE_STEP). 0 with ret->n >= 1; QUEUE_EMPTY; QUEUE_SETTLE (call
+ * queue_settle_begin); QUEUE_SETTLED; QUEUE_PAUSED; QUEUE_CANCELLED; QUEUE_GONE. A key with two or
+ * more interruptions is leased alone. After a lost answer the call first asks what this worker
+ * holds, so that no key is leased into the void. */
+int queue_lease(struct queue *queue, const struct worker_id *worker, int max, struct lease_set *ret,
+                struct err *err);
+
+enum lease_answer { LEASE_OK, LEASE_STALE, LEASE_ALREADY };
+struct lease_ref {
+    const char *key, *token;
+    bool started; /* renew: the key's computation has begun; it can be charged an interruption */
+    int64_t ms;   /* done: how long it took */
+    int64_t rows; /* done: rows of the result */
+    enum lease_answer answer; /* filled in */
+    int64_t deadline_ms; /* renew: filled in where the answer is LEASE_OK; as in struct lease */
+};
+/* Each handles any n in steps of QUEUE_STEP, pipelined. 0, QUEUE_GONE, QUEUE_CANCELLED (renew only:
+ * drop the keys). */
+int queue_renew(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs, int n,
+                struct err *err);
+int queue_done(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs, int n,
+               struct err *err);
+int queue_release(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs,
+                  int n, struct err *err);
+/* class: "error", "timeout", "input" (input is not tried again). Text is cut to 1000 bytes. */
+int queue_fail(struct queue *queue, const struct worker_id *worker, struct lease_ref *ref,
+               const char *class, const char *text, struct err *err);
+/* The worker is going: forget it (its leases are released by then). */
+int queue_leave(struct queue *queue, const struct worker_id *worker, struct err *err);
+
+/* ---- settling ---- */
+
+struct settle_lease {
+    char token[64];
+    int64_t epoch; /* higher for each settling of an incarnation */
+    int64_t deadline_ms;
+};
+/* Take the settling lease. 0; QUEUE_BUSY; QUEUE_SETTLED; QUEUE_EMPTY (not all keys are done or
+ * failed, or not sealed). */
+int queue_settle_begin(struct queue *queue, const struct worker_id *worker,
+                       struct settle_lease *ret, struct err *err);
+int queue_settle_renew(struct queue *queue, struct settle_lease *lease, enum lease_answer *ret,
+                       struct err *err);
+/* The store has acknowledged _SUCCESS (or, with failures, the manifest): the batch is settled. */
+int queue_settle_finish(struct queue *queue, const struct settle_lease *lease,
+                        enum lease_answer *ret, struct err *err);
+/* Before a key of a settled (or settling) batch moves again: state back to running with a higher
+ * epoch, so that a settling in progress becomes stale. The caller then deletes _SUCCESS, and only
+ * then moves keys. */
+int queue_reopen(struct queue *queue, int64_t *ret_epoch, struct err *err);
+
+/* ---- looking ---- */
+
+enum key_state { KEY_PENDING, KEY_DELAYED, KEY_LEASED, KEY_DONE, KEY_FAILED };
+const char *key_state_name(enum key_state state);
+
+struct queue_worker {
+    char *id, *node;
+    int64_t leased, done, seen_ms; /* seen_ms: how long ago */
+};
+struct queue_failure {
+    char *key, *class, *error;
+    int attempts;
+};
+struct queue_status {
+    char *state; /* filling, running, paused, cancelled, settled */
+    int64_t total, pending, delayed, leased, done, failed, attempts, interruptions;
+    double rate_per_s; /* of the last minute; 0 when unknown */
+    double eta_s;      /* negative when unknown */
+    int64_t worker_count;
+    struct queue_worker *workers; /* at most 100 */
+    int n_workers;
+    struct queue_failure *failures; /* at most 100 */
+    int n_failures;
+    int64_t epoch;
+};
+int queue_status(struct queue *queue, struct queue_status *ret,
+                 struct err *err);                   /* 0, QUEUE_GONE */
+void queue_status_free(struct queue_status *status); /* contents only */
+
+/* The text of _batch.json that the batch was made with; caller owns. 0, QUEUE_GONE. */
+int queue_batch_json(struct queue *queue, char **ret, struct err *err);
+/* Names of all batches that this Redis knows, sorted. */
+int queue_list(struct queue *queue, char ***ret_names, int *ret_n, struct err *err);
+
+struct queue_lease_record { /* one of a key's last leases, newest last; at most 10 */
+    char *worker, *node, *token,
+        *why; /* why it ended: done, error, timeout, input, interrupted, released; "" while held */
+    int64_t start_ms, end_ms; /* server's wall clock; end_ms 0 while held */
+};
+struct queue_key {
+    char *key;
+    enum key_state state;
+    char *token; /* of the present or last lease, "" if none */
+    int attempts, interruptions;
+    int64_t ms, rows;    /* of a done key; -1 when unknown */
+    char *class, *error; /* of the last failure, "" if none */
+    char *worker;
+    int64_t due_ms; /* delayed: until due; leased: until the deadline; else 0 */
+    struct queue_lease_record *leases;
+    int n_leases;
+};
+int queue_show(struct queue *queue, const char *key, struct queue_key *ret,
+               struct err *err); /* 0, QUEUE_ABSENT, QUEUE_GONE */
+void queue_key_free(struct queue_key *key);
+
+/* Every key record, in steps, in no order, some perhaps twice (HSCAN). leases are not filled in. */
+typedef int queue_each_fn(void *ctx, const struct queue_key *key, struct err *err);
+int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *err);
+
+/* ---- mending ---- */
+
+/* Failed keys back to pending with fresh budgets. n 0: all failed keys. Counts those moved. The
+ * batch must have been reopened. */
+int queue_retry(struct queue *queue, const char *const *keys, int64_t n, int64_t *ret_moved,
+                struct err *err);
+
+/* Reconcile: move keys to pending (or to done), each only if its state and token are still what was
+ * read. */
+struct queue_move {
+    const char *key;
+    enum key_state seen_state;
+    const char *seen_token;
+    bool to_done;   /* the result is there: mark done */
+    int64_t expect; /* generation to replace, when to pending */
+    bool moved;     /* filled in */
+};
+int queue_move(struct queue *queue, struct queue_move *moves, int64_t n, struct err *err);
+/* Single flight: 0 with the lock held for ttl_ms, or QUEUE_BUSY. Unlock needs the same token. */
+int queue_lock(struct queue *queue, const char *what, const char *token, int64_t ttl_ms,
+               struct err *err);
+int queue_unlock(struct queue *queue, const char *what, const char *token, struct err *err);
+
+int queue_pause(struct queue *queue, struct err *err);
+int queue_resume(struct queue *queue, struct err *err);
+int queue_cancel(struct queue *queue, struct err *err);
+int queue_purge(struct queue *queue, int64_t *ret_removed,
+                struct err *err); /* all of the batch's keys in Redis, in steps */
+
+struct queue_finding {
+    char *key, *what; /* what is wrong, in words */
+    bool repaired;
+};
+/* Compare the key records with the five places; with repair, each finding is confirmed and mended
+ * in one script. */
+int queue_fsck(struct queue *queue, bool repair, struct queue_finding **ret, int *ret_n,
+               struct err *err);
+void queue_findings_free(struct queue_finding *findings, int n);
+
+#endif

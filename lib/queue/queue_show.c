@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* queue_show.c - looking: a batch in numbers, one key, every key. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/queue_impl.h"
+
+enum { RATE_SECONDS = 60, RATE_SLOT_MS = 10000, LINEAGE_FIELDS = 5, LEASES_MAX = 10 };
+
+/* ---- status ---- */
+
+/* Replies of status.lua, after OK. */
+enum {
+    STATUS_NOW = 1,
+    STATUS_BATCH,
+    STATUS_COUNTS,
+    STATUS_RATE,
+    STATUS_SEEN,
+    STATUS_WORKERS,
+    STATUS_NAMES,
+    STATUS_FAILED,
+    STATUS_ERRORS,
+    STATUS_RECORDS,
+};
+enum {
+    BATCH_SEALED,
+    BATCH_SETTLED,
+    BATCH_PAUSED,
+    BATCH_CANCELLED,
+    BATCH_TOTAL,
+    BATCH_ATTEMPTS,
+    BATCH_INTERRUPTIONS,
+    BATCH_EPOCH,
+    BATCH_MADE
+};
+enum {
+    COUNT_PENDING,
+    COUNT_DELAYED,
+    COUNT_LEASED,
+    COUNT_DONE,
+    COUNT_FAILED,
+    COUNT_RECORDS,
+    COUNT_WORKERS
+};
+
+static const char *batch_state(const redisReply *batch)
+{
+    if (reply_integer(reply_at(batch, BATCH_SETTLED)))
+        return "settled";
+    if (reply_integer(reply_at(batch, BATCH_CANCELLED)))
+        return "cancelled";
+    if (reply_integer(reply_at(batch, BATCH_PAUSED)))
+        return "paused";
+    return reply_integer(reply_at(batch, BATCH_SEALED)) ? "running" : "filling";
+}
+
+/* Keys done in the last minute, or since the batch was made if that is shorter, per second. */
+static double rate_of(const redisReply *slots, int64_t now_ms, int64_t made_ms)
+{
+    int64_t since = now_ms - RATE_SECONDS * INT64_C(1000);
+    int64_t done = 0;
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; slots && i + 1 < slots->elements; i += 2) {
+        int64_t begin = reply_integer(reply_at(slots, i)) * RATE_SLOT_MS;
+        if (begin + RATE_SLOT_MS <= since || begin > now_ms)
+            continue;
+        done += reply_integer(reply_at(slots, i + 1));
+        first = begin < first ? begin : first;
+    }
+    if (done == 0)
+        return 0;
+    int64_t from = first > made_ms ? first : made_ms;
+    double seconds = (double)(now_ms - from) / 1000;
+    return (double)done / (seconds > 1 ? seconds : 1);
+}
+
+static int64_t count_words(const char *s)
+{
+    int64_t n = 0;
+    for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
+        n++;
+        s += strcspn(s, " ");
+    }
+    return n;
+}
+
+static void status_workers(const redisReply *reply, struct queue_status *status)
+{
+    int64_t now_ms = reply_integer(reply_at(reply, STATUS_NOW));
+    const redisReply *seen = reply_at(reply, STATUS_SEEN);
+    status->n_workers = (int)(seen->elements / 2);
+    status->workers = MEM_ARRAY(struct queue_worker, status->n_workers + 1);
+    for (int i = 0; i < status->n_workers; i++) {
+        size_t at = (size_t)i;
+        CLEANUP(mem_free_chars)
+        char *text = mem_strdup(reply_text(reply_at(reply_at(reply, STATUS_WORKERS), at)));
+        CLEANUP(mem_free_chars)
+        char *name = mem_strdup(reply_text(reply_at(reply_at(reply, STATUS_NAMES), at)));
+        char *worker[4], *names[3]; /* number|nonce|done|held; id|pod|node */
+        fields_split(text, worker, 4);
+        fields_split(name, names, 3);
+        int64_t ago = now_ms - reply_integer(reply_at(seen, 2 * at + 1));
+        status->workers[i] = (struct queue_worker){
+            .id = mem_strdup(reply_text(reply_at(seen, 2 * at))),
+            .node = mem_strdup(names[2]),
+            .leased = count_words(worker[3]),
+            .done = field_integer(worker[2], 0),
+            .seen_ms = ago > 0 ? ago : 0,
+        };
+    }
+}
+
+/* "class\ntext" in two. */
+static void error_split(const char *error, char **ret_class, char **ret_text)
+{
+    size_t len = strcspn(error, "\n");
+    *ret_class = mem_strndup(error, len);
+    *ret_text = mem_strdup(error[len] ? error + len + 1 : "");
+}
+
+static void status_failures(const redisReply *reply, struct queue_status *status)
+{
+    const redisReply *failed = reply_at(reply, STATUS_FAILED);
+    status->n_failures = (int)failed->elements;
+    status->failures = MEM_ARRAY(struct queue_failure, status->n_failures + 1);
+    for (int i = 0; i < status->n_failures; i++) {
+        size_t at = (size_t)i;
+        struct queue_failure *failure = &status->failures[i];
+        CLEANUP(mem_free_chars)
+        char *record = mem_strdup(reply_text(reply_at(reply_at(reply, STATUS_RECORDS), at)));
+        char *fields[RECORD_FIELDS];
+        fields_split(record, fields, RECORD_FIELDS);
+        failure->key = mem_strdup(reply_text(reply_at(failed, at)));
+        failure->attempts = (int)field_integer(fields[RECORD_ATTEMPTS], 0);
+        error_split(reply_text(reply_at(reply_at(reply, STATUS_ERRORS), at)), &failure->class,
+                    &failure->error);
+    }
+}
+
+static void status_take(const redisReply *reply, struct queue_status *ret)
+{
+    const redisReply *batch = reply_at(reply, STATUS_BATCH);
+    const redisReply *counts = reply_at(reply, STATUS_COUNTS);
+    *ret = (struct queue_status){
+        .state = mem_strdup(batch_state(batch)),
+        .total = reply_integer(reply_at(batch, BATCH_TOTAL)),
+        .pending = reply_integer(reply_at(counts, COUNT_PENDING)),
+        .delayed = reply_integer(reply_at(counts, COUNT_DELAYED)),
+        .leased = reply_integer(reply_at(counts, COUNT_LEASED)),
+        .done = reply_integer(reply_at(counts, COUNT_DONE)),
+        .failed = reply_integer(reply_at(counts, COUNT_FAILED)),
+        .attempts = reply_integer(reply_at(batch, BATCH_ATTEMPTS)),
+        .interruptions = reply_integer(reply_at(batch, BATCH_INTERRUPTIONS)),
+        .worker_count = reply_integer(reply_at(counts, COUNT_WORKERS)),
+        .epoch = reply_integer(reply_at(batch, BATCH_EPOCH)),
+        .rate_per_s =
+            rate_of(reply_at(reply, STATUS_RATE), reply_integer(reply_at(reply, STATUS_NOW)),
+                    reply_integer(reply_at(batch, BATCH_MADE))),
+    };
+    int64_t left = ret->pending + ret->delayed + ret->leased;
+    ret->eta_s = left == 0 ? 0 : ret->rate_per_s > 0 ? (double)left / ret->rate_per_s : -1;
+    status_workers(reply, ret);
+    status_failures(reply, ret);
+}
+
+int queue_status(struct queue *queue, struct queue_status *ret, struct err *err)
+{
+    CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
+    queue_cmd(queue, &cmd, SCRIPT_STATUS);
+    CLEANUP(reply_free) redisReply *reply = NULL;
+    int r = queue_run(queue, &cmd, &reply, err);
+    if (r == 0)
+        status_take(reply, ret);
+    return r;
+}
+
+void queue_status_free(struct queue_status *status)
+{
+    for (int i = 0; i < status->n_workers; i++) {
+        free(status->workers[i].id);
+        free(status->workers[i].node);
+    }
+    for (int i = 0; i < status->n_failures; i++) {
+        free(status->failures[i].key);
+        free(status->failures[i].class);
+        free(status->failures[i].error);
+    }
+    free(status->workers);
+    free(status->failures);
+    free(status->state);
+    *status = (struct queue_status){0};
+}
+
+/* ---- one key ---- */
+
+/* What the record alone says; worker, class and error stay NULL. False: it cannot be read. */
+static bool key_take(const char *name, const char *record, struct queue_key *ret, char **ret_worker)
+{
+    CLEANUP(mem_free_chars) char *text = mem_strdup(record);
+    char *fields[RECORD_FIELDS];
+    fields_split(text, fields, RECORD_FIELDS);
+    enum key_state state;
+    if (!key_state_of_letter(fields[RECORD_STATE][0], &state))
+        return false;
+    *ret = (struct queue_key){
+        .key = mem_strdup(name),
+        .state = state,
+        .token = mem_strdup(fields[RECORD_TOKEN]),
+        .attempts = (int)field_integer(fields[RECORD_ATTEMPTS], 0),
+        .interruptions = (int)field_integer(fields[RECORD_INTERRUPTIONS], 0),
+        .ms = field_integer(fields[RECORD_MS], -1),
+        .rows = field_integer(fields[RECORD_ROWS], -1),
+    };
+    *ret_worker = mem_strdup(fields[RECORD_WORKER]);
+    return true;
+}
+
+/* "id|pod|node" of worker `number` among the pairs that follow the sixth element. */
+static void worker_name(const redisReply *reply, const char *number, char **ret_id, char **ret_node)
+{
+    const char *name = "";
+    for (size_t i = 6; i + 1 < reply->elements; i += 2)
+        if (strcmp(reply_text(reply_at(reply, i)), number) == 0)
+            name = reply_text(reply_at(reply, i + 1));
+    CLEANUP(mem_free_chars) char *text = mem_strdup(name);
+    char *parts[3];
+    fields_split(text, parts, 3);
+    *ret_id = mem_strdup(parts[0]);
+    *ret_node = mem_strdup(parts[2]);
+}
+
+/* Ended leases stand in the history, one per line; the present one, or that of a done key, in the
+ * record. */
+static void key_history(const redisReply *reply, struct queue_key *key)
+{
+    CLEANUP(mem_free_chars) char *history = mem_strdup(reply_text(reply_at(reply, 5)));
+    key->leases = MEM_ARRAY(struct queue_lease_record, LEASES_MAX);
+    char *next = NULL;
+    for (char *line = strtok_r(history, "\n", &next); line && key->n_leases < LEASES_MAX;
+         line = strtok_r(NULL, "\n", &next)) {
+        char *fields[LINEAGE_FIELDS]; /* worker, token, begin, end, why */
+        fields_split(line, fields, LINEAGE_FIELDS);
+        struct queue_lease_record *lease = &key->leases[key->n_leases++];
+        *lease = (struct queue_lease_record){.token = mem_strdup(fields[1]),
+                                             .why = mem_strdup(fields[4]),
+                                             .start_ms = field_integer(fields[2], 0),
+                                             .end_ms = field_integer(fields[3], 0)};
+        worker_name(reply, fields[0], &lease->worker, &lease->node);
+    }
+    if ((key->state != KEY_LEASED && key->state != KEY_DONE) || !*key->token ||
+        key->n_leases == LEASES_MAX)
+        return;
+    if (key->n_leases > 0 && strcmp(key->leases[key->n_leases - 1].token, key->token) == 0)
+        return; /* marked done by reconcile after its last lease had ended */
+    CLEANUP(mem_free_chars) char *record = mem_strdup(reply_text(reply_at(reply, 2)));
+    char *fields[RECORD_FIELDS];
+    fields_split(record, fields, RECORD_FIELDS);
+    struct queue_lease_record *lease = &key->leases[key->n_leases++];
+    *lease = (struct queue_lease_record){.token = mem_strdup(key->token),
+                                         .why = mem_strdup(key->state == KEY_DONE ? "done" : ""),
+                                         .start_ms = field_integer(fields[RECORD_BEGIN], 0)};
+    if (key->state == KEY_DONE)
+        lease->end_ms = lease->start_ms + field_integer(fields[RECORD_HELD], 0);
+    worker_name(reply, fields[RECORD_WORKER], &lease->worker, &lease->node);
+}
+
+int queue_show(struct queue *queue, const char *key, struct queue_key *ret, struct err *err)
+{
+    CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
+    queue_cmd(queue, &cmd, SCRIPT_SHOW);
+    redis_cmd_addz(&cmd, key);
+    CLEANUP(reply_free) redisReply *reply = NULL;
+    int r = queue_run(queue, &cmd, &reply, err);
+    if (r != 0)
+        return r;
+    CLEANUP(mem_free_chars) char *number = NULL;
+    if (!key_take(key, reply_text(reply_at(reply, 2)), ret, &number))
+        return err_set(err, ERR_RETRY,
+                       "batch %s: the record of key %s cannot be read; run hiwari fsck %s --repair",
+                       queue->batch, key, queue->batch);
+    char *node;
+    worker_name(reply, number, &ret->worker, &node);
+    free(node);
+    error_split(reply_text(reply_at(reply, 4)), &ret->class, &ret->error);
+    int64_t due = reply_integer(reply_at(reply, 3)) - reply_integer(reply_at(reply, 1));
+    bool timed = ret->state == KEY_DELAYED || ret->state == KEY_LEASED;
+    ret->due_ms = timed && due > 0 ? due : 0;
+    key_history(reply, ret);
+    return 0;
+}
+
+void queue_key_free(struct queue_key *key)
+{
+    for (int i = 0; i < key->n_leases; i++) {
+        free(key->leases[i].worker);
+        free(key->leases[i].node);
+        free(key->leases[i].token);
+        free(key->leases[i].why);
+    }
+    free(key->leases);
+    free(key->key);
+    free(key->token);
+    free(key->class);
+    free(key->error);
+    free(key->worker);
+    *key = (struct queue_key){0};
+}
+
+/* ---- every key ---- */
+
+int queue_scan(struct queue *queue, const char *verb, const char *name, const char *cursor,
+               redisReply **ret, struct err *err)
+{
+    struct redis_cmd cmds[2] = {0};
+    redisReply *replies[2] = {0};
+    redis_cmd_addz(&cmds[0], "HGET");
+    redis_cmd_addz(&cmds[0], queue->names[NAME_BATCH]);
+    redis_cmd_addz(&cmds[0], "inc");
+    redis_cmd_addz(&cmds[1], verb);
+    redis_cmd_addz(&cmds[1], name);
+    redis_cmd_addz(&cmds[1], cursor);
+    redis_cmd_addz(&cmds[1], "COUNT");
+    redis_cmd_addi(&cmds[1], QUEUE_STEP);
+    int r = redis_run(queue->redis, cmds, 2, replies, err);
+    if (r == 0 && strcmp(reply_text(replies[0]), queue->incarnation) != 0)
+        r = QUEUE_GONE;
+    if (r == 0) {
+        *ret = replies[1];
+        replies[1] = NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        reply_free(replies[i]);
+        redis_cmd_deinit(&cmds[i]);
+    }
+    return r;
+}
+
+/* The errors of a page's keys and the names of their workers: two replies in the page's order. */
+static int page_details(struct queue *queue, const redisReply *page, redisReply *ret[2],
+                        struct err *err)
+{
+    struct redis_cmd cmds[2] = {0};
+    redis_cmd_addz(&cmds[0], "HMGET");
+    redis_cmd_addz(&cmds[0], queue->names[NAME_ERRORS]);
+    redis_cmd_addz(&cmds[1], "HMGET");
+    redis_cmd_addz(&cmds[1], queue->names[NAME_NAMES]);
+    for (size_t i = 0; i + 1 < page->elements; i += 2) {
+        CLEANUP(mem_free_chars) char *record = mem_strdup(reply_text(reply_at(page, i + 1)));
+        char *fields[RECORD_FIELDS];
+        fields_split(record, fields, RECORD_FIELDS);
+        redis_cmd_addz(&cmds[0], reply_text(reply_at(page, i)));
+        redis_cmd_addz(&cmds[1], fields[RECORD_WORKER]);
+    }
+    int r = redis_run(queue->redis, cmds, 2, ret, err);
+    redis_cmd_deinit(&cmds[0]);
+    redis_cmd_deinit(&cmds[1]);
+    return r;
+}
+
+static int page_visit(const redisReply *page, redisReply *details[2], queue_each_fn *fn, void *ctx,
+                      struct err *err)
+{
+    for (size_t i = 0; i + 1 < page->elements; i += 2) {
+        struct queue_key key;
+        CLEANUP(mem_free_chars) char *number = NULL;
+        if (!key_take(reply_text(reply_at(page, i)), reply_text(reply_at(page, i + 1)), &key,
+                      &number))
+            continue; /* fsck tells of it */
+        const char *name = reply_text(reply_at(details[1], i / 2));
+        key.worker = mem_strndup(name, strcspn(name, "|"));
+        error_split(reply_text(reply_at(details[0], i / 2)), &key.class, &key.error);
+        int r = fn(ctx, &key, err);
+        queue_key_free(&key);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *cursor = mem_strdup("0");
+    do {
+        CLEANUP(reply_free) redisReply *scan = NULL;
+        int r = queue_scan(queue, "HSCAN", queue->names[NAME_RECORDS], cursor, &scan, err);
+        if (r != 0)
+            return r;
+        free(cursor);
+        cursor = mem_strdup(reply_text(reply_at(scan, 0)));
+        const redisReply *page = reply_at(scan, 1);
+        if (!page || page->elements == 0)
+            continue;
+        redisReply *details[2] = {0};
+        r = page_details(queue, page, details, err);
+        if (r == 0)
+            r = page_visit(page, details, fn, ctx, err);
+        reply_free(details[0]);
+        reply_free(details[1]);
+        if (r != 0)
+            return r;
+    } while (strcmp(cursor, "0") != 0);
+    return 0;
+}

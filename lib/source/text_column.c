@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* text_column.c - see text_column.h. */
+#include "source/text_column.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/date.h"
+
+enum { DECIMAL_PLACES = 6, DECIMAL_DIGITS = 15 };
+
+void text_column_add(struct text_column *t, struct text value)
+{
+    t->len = mem_grow(t->len, &t->len_cap, (size_t)t->rows + 1, sizeof(*t->len));
+    t->len[t->rows++] = value.s ? (uint32_t)value.len : TEXT_NULL;
+    if (!value.s) {
+        t->nulls++;
+        return;
+    }
+    str_reserve(&t->bytes, (size_t)value.len + 1);
+    memcpy(t->bytes.s + t->bytes.len, value.s, (size_t)value.len);
+    t->bytes.len += (size_t)value.len + 1;
+    t->bytes.s[t->bytes.len - 1] = '\0';
+}
+
+void text_column_deinit(struct text_column *t)
+{
+    str_deinit(&t->bytes);
+    free(t->len);
+    *t = (struct text_column){0};
+}
+
+struct text text_column_at(const struct text_column *t, int64_t row)
+{
+    const char *p = t->bytes.s;
+    for (int64_t i = 0; i < row; i++)
+        p += t->len[i] == TEXT_NULL ? 0 : (int64_t)t->len[i] + 1;
+    return t->len[row] == TEXT_NULL ? (struct text){0} : (struct text){p, t->len[row]};
+}
+
+void typed_column_deinit(struct typed_column *t)
+{
+    column_deinit(&t->column);
+    dictionary_deinit(&t->dict);
+}
+
+/* Chapter: one value. s ends with a NUL. */
+
+/* What a column's values have in common, gathered as they are read. */
+struct reading {
+    bool declared;
+    int max_places;   /* decimals: how many are allowed */
+    int places;       /* most that occurred, or the declared ones */
+    int whole_digits; /* most before the point */
+};
+
+union value {
+    int64_t i;
+    double f;
+};
+
+typedef bool read_fn(struct reading *r, const char *s, uint32_t len, union value *ret);
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Past the sign, or NULL when the text begins as no number does: see the top of text_column.h. */
+static const char *skip_sign(const struct reading *r, const char *s)
+{
+    bool plus = *s == '+';
+    s += *s == '-' || plus;
+    if (r->declared)
+        return s;
+    return plus || (s[0] == '0' && is_digit(s[1])) ? NULL : s;
+}
+
+static bool read_integer(struct reading *r, const char *s, uint32_t len, union value *ret)
+{
+    const char *digits = skip_sign(r, s);
+    if (!digits || !*digits)
+        return false;
+    int64_t value = 0; /* counted downwards, where there is room for INT64_MIN */
+    for (const char *p = digits; *p; p++) {
+        if (!is_digit(*p) || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, *p - '0', &value))
+            return false;
+    }
+    if (*s != '-' && __builtin_sub_overflow(0, value, &value))
+        return false;
+    ret->i = value;
+    return true;
+}
+
+/* Both the digits and the power of ten are exact doubles, so that the quotient is the nearest
+ * double. */
+static bool read_decimal(struct reading *r, const char *s, uint32_t len, union value *ret)
+{
+    static const double power[DECIMAL_PLACES + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    const char *p = skip_sign(r, s);
+    if (!p || !is_digit(*p))
+        return false;
+    int64_t digits = 0;
+    int whole = 0, places = 0;
+    for (; is_digit(*p); p++) {
+        digits = digits * 10 + (*p - '0');
+        whole += digits > 0;
+        if (whole > DECIMAL_DIGITS)
+            return false;
+    }
+    if (*p == '.' && is_digit(p[1])) {
+        for (p++; is_digit(*p) && places < DECIMAL_PLACES && whole + places < DECIMAL_DIGITS;
+             p++, places++)
+            digits = digits * 10 + (*p - '0');
+    }
+    if (*p || places > r->max_places)
+        return false;
+    r->whole_digits = whole > r->whole_digits ? whole : r->whole_digits;
+    r->places = places > r->places ? places : r->places;
+    if (r->whole_digits + r->places > DECIMAL_DIGITS)
+        return false;
+    ret->f = (double)(*s == '-' ? -digits : digits) / power[places];
+    return true;
+}
+
+/* Whether the text is a whole number and value is another one. */
+static bool is_rounded(const char *s, double value)
+{
+    if (s[strspn(s, "-0123456789")])
+        return false;
+    int64_t whole;
+    return fabs(value) >= 0x1p63 || !str_to_i64(s, &whole) || (int64_t)value != whole;
+}
+
+static bool read_float(struct reading *r, const char *s, uint32_t len, union value *ret)
+{
+    if (len == 3 && strcasecmp(s, "nan") == 0) {
+        ret->f = (double)NAN;
+        return true;
+    }
+    if (!skip_sign(r, s) || !str_to_f64(s, &ret->f))
+        return false;
+    return r->declared || !is_rounded(s, ret->f);
+}
+
+static bool read_date(struct reading *r, const char *s, uint32_t len, union value *ret)
+{
+    return date_parse(s, len, &ret->i);
+}
+
+static bool read_timestamp(struct reading *r, const char *s, uint32_t len, union value *ret)
+{
+    return timestamp_parse(s, len, &ret->i);
+}
+
+/* Chapter: all values. */
+
+static int64_t convert_values(const struct text_column *t, read_fn *read, struct reading *reading,
+                              struct column *c)
+{
+    const char *p = t->bytes.s;
+    bool is_float = c->type == TYPE_FLOAT || c->type == TYPE_DECIMAL;
+    for (int64_t row = 0; row < t->rows; row++) {
+        union value value;
+        if (t->len[row] == TEXT_NULL)
+            continue;
+        if (!read(reading, p, t->len[row], &value))
+            return row;
+        p += (size_t)t->len[row] + 1;
+        if (!is_float)
+            c->i[row] = value.i;
+        else if (isnan(value.f))
+            continue;
+        else
+            c->f[row] = value.f == 0 ? 0 : value.f; /* not -0 */
+        if (c->valid)
+            c->valid[row] = 1;
+    }
+    return -1;
+}
+
+static void convert_strings(const struct text_column *t, struct typed_column *ret)
+{
+    struct column *c = &ret->column;
+    const char *p = t->bytes.s;
+    for (int64_t row = 0; row < t->rows; row++) {
+        if (t->len[row] == TEXT_NULL)
+            continue;
+        c->code[row] = dictionary_add(&ret->dict, (struct text){p, t->len[row]});
+        p += (size_t)t->len[row] + 1;
+        if (c->valid)
+            c->valid[row] = 1;
+    }
+    int32_t *final = dictionary_sort(&ret->dict);
+    for (int64_t row = 0; row < t->rows; row++) {
+        if (!column_is_null(c, row))
+            c->code[row] = final[c->code[row]];
+    }
+    free(final);
+    c->dict = dictionary_view(&ret->dict);
+}
+
+static int64_t convert(const struct text_column *t, enum type type, struct reading reading,
+                       struct typed_column *ret)
+{
+    static read_fn *const read[] = {
+        [TYPE_INT] = read_integer, [TYPE_DECIMAL] = read_decimal,     [TYPE_FLOAT] = read_float,
+        [TYPE_DATE] = read_date,   [TYPE_TIMESTAMP] = read_timestamp,
+    };
+    struct typed_column typed = {0};
+    column_alloc(&typed.column, type, t->rows, t->nulls > 0 || type == TYPE_FLOAT);
+    if (type == TYPE_STRING) {
+        convert_strings(t, &typed);
+    } else {
+        int64_t bad = convert_values(t, read[type], &reading, &typed.column);
+        if (bad >= 0) {
+            typed_column_deinit(&typed);
+            return bad;
+        }
+    }
+    typed.column.scale = type == TYPE_DECIMAL ? reading.places : 0;
+    *ret = typed;
+    return -1;
+}
+
+int64_t text_column_convert(const struct text_column *t, enum type type, int scale,
+                            struct typed_column *ret)
+{
+    struct reading reading = {
+        .declared = true,
+        .max_places = scale < 0 ? DECIMAL_PLACES : scale,
+        .places = scale < 0 ? 0 : scale,
+    };
+    return convert(t, type, reading, ret);
+}
+
+void text_column_find(const struct text_column *t, struct typed_column *ret)
+{
+    enum type type = t->nulls == t->rows ? TYPE_FLOAT : TYPE_INT;
+    while (convert(t, type, (struct reading){.max_places = DECIMAL_PLACES}, ret) >= 0)
+        type++;
+}

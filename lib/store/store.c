@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* store.c - from a URL to its driver; names are checked and faults are played here, for
+ * all drivers alike. */
+#include "store/store.h"
+
+#include "base/fault.h"
+#include "base/fs.h"
+#include "store/store_driver.h"
+
+static int open_not_built(const char *rest, struct store **ret, struct err *err)
+{
+    return err_set(
+        err, ERR_CONFIG,
+        "gs:// and s3:// destinations are not built yet: use file:///folder, on a volume "
+        "that all workers share");
+}
+
+static const struct store_driver not_built_gs = {
+    .scheme = "gs", .form = "gs://bucket/prefix", .open = open_not_built};
+static const struct store_driver not_built_s3 = {
+    .scheme = "s3", .form = "s3://bucket/prefix", .open = open_not_built};
+
+static const struct store_driver *const drivers[] = {
+    &store_file_driver,
+    &not_built_gs,
+    &not_built_s3,
+};
+enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
+
+int store_open(const char *url, struct store **ret, struct err *err)
+{
+    const char *colon = strstr(url, "://");
+    for (int i = 0; colon && i < N_DRIVERS; i++) {
+        size_t len = strlen(drivers[i]->scheme);
+        if (len == (size_t)(colon - url) && memcmp(url, drivers[i]->scheme, len) == 0)
+            return drivers[i]->open(colon + 3, ret, err);
+    }
+    if (!colon) {
+        CLEANUP(mem_free_chars) char *path = fs_absolute(url);
+        return err_set(err, ERR_CONFIG,
+                       "cannot understand the destination '%s': did you mean file://%s ?", url,
+                       path);
+    }
+    struct str forms = {0};
+    for (int i = 0; i < N_DRIVERS; i++)
+        str_addf(&forms, "%s%s",
+                 i == 0               ? ""
+                 : i == N_DRIVERS - 1 ? " or "
+                                      : ", ",
+                 drivers[i]->form);
+    int r =
+        err_set(err, ERR_CONFIG, "cannot understand the destination '%s': it is %s", url, forms.s);
+    str_deinit(&forms);
+    return r;
+}
+
+void store_close(struct store *store)
+{
+    if (store)
+        store->driver->close(store);
+}
+
+const char *store_url(const struct store *store)
+{
+    return store->url;
+}
+
+bool store_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    size_t good =
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._=-");
+    return len > 0 && len <= STORE_NAME_MAX && good == len && name[0] != '.';
+}
+
+static int check_name(const struct store *store, const char *name, struct err *err)
+{
+    if (store_name_ok(name))
+        return 0;
+    return err_set(err, ERR_INPUT,
+                   "'%.250s' cannot be the name of an object in %s: names have 1 to %d of the "
+                   "characters A-Z a-z 0-9 . _ = - and do not begin with '.'",
+                   name, store->url, STORE_NAME_MAX);
+}
+
+static int fault_err(const struct store *store, const char *verb, const char *name, struct err *err)
+{
+    return err_set(err, ERR_RETRY, "%s %s/%s: no answer", verb, store->url, name);
+}
+
+int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
+              int64_t *ret_generation, struct err *err)
+{
+    int r = check_name(store, name, err);
+    if (r < 0)
+        return r;
+    if (fault_before("store"))
+        return fault_err(store, "write", name, err);
+    int64_t generation = 0;
+    r = store->driver->put(store, name, data, len, expect, &generation, err);
+    if (fault_after("store"))
+        return fault_err(store, "write", name, err);
+    if (r == 0 && ret_generation)
+        *ret_generation = generation;
+    return r;
+}
+
+int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
+              int64_t *ret_generation, struct err *err)
+{
+    int r = check_name(store, name, err);
+    if (r < 0)
+        return r;
+    if (fault_before("store"))
+        return fault_err(store, "read", name, err);
+    int64_t generation = 0;
+    r = store->driver->get(store, name, max_tail, ret, &generation, err);
+    if (r == 0 && ret_generation)
+        *ret_generation = generation;
+    return r;
+}
+
+int store_delete(struct store *store, const char *name, int64_t expect, struct err *err)
+{
+    int r = check_name(store, name, err);
+    if (r < 0)
+        return r;
+    if (fault_before("store"))
+        return fault_err(store, "delete", name, err);
+    r = store->driver->remove(store, name, expect, err);
+    if (fault_after("store"))
+        return fault_err(store, "delete", name, err);
+    return r;
+}
+
+int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+               struct err *err)
+{
+    if (fault_before("store"))
+        return fault_err(store, "list", prefix, err);
+    return store->driver->list(store, prefix, fn, ctx, err);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* store.h - where results go: a flat set of named objects with conditional writes.
+ *
+ * A store is opened from a URL: file:///dir today, gs:// and s3:// have their place
+ * in the same table. An object is there whole or not at all. Each has a generation,
+ * a number (1 to 2^52) that differs whenever its content was written anew. All functions may be
+ * called from several threads at once. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct store;
+
+/* Answers, not failures. */
+enum {
+    STORE_ABSENT = 1,  /* no such object */
+    STORE_CHANGED = 2, /* the precondition does not hold: another generation is there */
+};
+
+/* What a write or delete expects to find. */
+enum { STORE_EXPECT_NOTHING = 0, STORE_EXPECT_ANYTHING = -1 }; /* else: a generation */
+
+/* Open a destination; it is created when it can be (file://: the folder). ERR_CONFIG for a URL that
+ * cannot be understood (says which forms there are), ERR_WRITE or ERR_UNREACHABLE when it cannot be
+ * used. */
+int store_open(const char *url, struct store **ret, struct err *err);
+void store_close(struct store *store);
+MEM_CLEANUP(store_close, struct store *);
+const char *
+store_url(const struct store *store); /* as canonical text: absolute path, no trailing slash */
+
+/* Names are flat: [A-Za-z0-9._=-], at most STORE_NAME_MAX of them, not led by '.'. Others are
+ * ERR_INPUT. */
+enum { STORE_NAME_MAX = 200 };
+bool store_name_ok(const char *name);
+
+/* Write one object whole. 0: written and durable, *ret_generation (may be NULL) filled in;
+ * STORE_CHANGED: what is there is not what was expected, nothing was written; ERR_RETRY: it may or
+ * may not have been written; ERR_WRITE. */
+int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
+              int64_t *ret_generation, struct err *err);
+
+/* Read a whole object, or only its last max_tail bytes (0: all). 0 or STORE_ABSENT. */
+int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
+              int64_t *ret_generation, struct err *err);
+
+/* 0, STORE_ABSENT, or STORE_CHANGED. */
+int store_delete(struct store *store, const char *name, int64_t expect, struct err *err);
+
+/* Every object whose name begins with prefix, in byte order of names. The callback's failure stops
+ * it. */
+struct store_object {
+    const char *name; /* borrowed until the callback returns */
+    int64_t generation;
+    int64_t bytes;
+};
+typedef int store_list_fn(void *ctx, const struct store_object *object, struct err *err);
+int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+               struct err *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* store_driver.h - what one kind of destination must be able to do. For lib/store only.
+ *
+ * A driver's own struct begins with struct store. Names have been checked when a
+ * driver is called; the contracts are those of store.h. */
+#ifndef STORE_STORE_DRIVER_H
+#define STORE_STORE_DRIVER_H
+
+#include "store/store.h"
+
+struct store_driver {
+    const char *scheme; /* "file" */
+    const char *form;   /* for messages: "file:///folder" */
+    /* rest is what follows "scheme://". *ret is on the heap, with driver and url filled in. */
+    int (*open)(const char *rest, struct store **ret, struct err *err);
+    void (*close)(struct store *store);
+    int (*put)(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
+               int64_t *ret_generation, struct err *err);
+    int (*get)(struct store *store, const char *name, size_t max_tail, struct str *ret,
+               int64_t *ret_generation, struct err *err);
+    int (*remove)(struct store *store, const char *name, int64_t expect, struct err *err);
+    int (*list)(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+                struct err *err);
+};
+
+struct store {
+    const struct store_driver *driver;
+    char *url; /* canonical; owned */
+};
+
+extern const struct store_driver store_file_driver;
+
+#endif

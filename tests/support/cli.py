@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""cli.py - run hiwari as a person does, and look at what it says.
+
+Meson passes the programs' places in the environment; by hand, HIWARI_BUILD names the build directory.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("HIWARI_BUILD", ROOT / "build-test"))
+HIWARI = BUILD / "cmd" / "hiwari" / "hiwari"
+WORKER = BUILD / "cmd" / "hiwari-worker" / "hiwari-worker"
+FOOTBALL = ROOT / "testdata" / "football"
+RACES = ROOT / "testdata" / "races"
+
+
+class Unexpected(AssertionError):
+    """An exit code or a text other than the promised one."""
+
+
+def run(*args, code=0, program=HIWARI, timeout=300, **options):
+    """Run hiwari with these arguments and check the exit code. code None: any."""
+    command = [str(program), *map(str, args)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
+                          **options)
+    if code is not None and done.returncode != code:
+        raise Unexpected(f"{' '.join(command)}\nexit code {done.returncode}, expected {code}\n"
+                         f"stdout: {done.stdout}\nstderr: {done.stderr}")
+    return done
+
+
+def run_json(*args, **options):
+    return json.loads(run(*args, "--json", **options).stdout)
+
+
+def says(text, *words):
+    """Each of the words is in the text."""
+    for word in words:
+        if word not in text:
+            raise Unexpected(f"{word!r} is not in: {text}")
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory that is gone afterwards."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="hiwari-test-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def football_snapshot(directory, csv=FOOTBALL / "appearances.csv"):
+    """Football's snapshot below directory; its path."""
+    out = pathlib.Path(directory) / "snapshot"
+    run("snapshot", "create", "--csv", f"appearances={csv}", "--spec", FOOTBALL / "spec.json", "--out", out)
+    return out
+
+
+def football_run(snapshot, dest, *more, code=0, **options):
+    return run("run", "--snapshot", snapshot, "--spec", FOOTBALL / "spec.json", "--dest", dest, *more, code=code,
+               **options)
+
+
+def results(dest):
+    """The keys that have a result there."""
+    return sorted(p.stem for p in pathlib.Path(dest).glob("*.zip"))
+
+
+@contextlib.contextmanager
+def redis():
+    """A private redis-server; its URL. It ends with the block."""
+    with scratch() as tmp:
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", tmp / "s", "--save", "", "--dir", tmp],
+                                  stdout=subprocess.DEVNULL)
+        try:
+            wait_until((tmp / "s").exists, "redis-server opens its socket")
+            yield f"unix://{tmp}/s"
+        finally:
+            server.kill()
+            server.wait()
+
+
+def wait_until(condition, what, seconds=60):
+    """Wait for something that happens elsewhere."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Unexpected(f"{seconds} s have passed, and not yet: {what}")
+        time.sleep(0.02)
+
+
+def processes_with(word):
+    """Pids of processes that have this word on their command line."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if word.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
