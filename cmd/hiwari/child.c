@@ -15,7 +15,8 @@
 #include "base/mem.h"
 
 /* In the child. Only what is safe between fork and exec; a failure goes up the pipe. */
-static void child_exec(const struct child_options *options, char **environment, pid_t parent, int pipe_fd)
+static void child_exec(const struct child_options *options, char **environment, pid_t parent,
+                       int pipe_fd)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -29,7 +30,8 @@ static void child_exec(const struct child_options *options, char **environment, 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int null = open("/dev/null", O_RDONLY);
-    if (null >= 0 && dup2(null, 0) >= 0 && dup2(options->output, 1) >= 0 && dup2(options->output, 2) >= 0)
+    if (null >= 0 && dup2(null, 0) >= 0 && dup2(options->output, 1) >= 0 &&
+        dup2(options->output, 2) >= 0)
         execvpe(options->argv[0], (char *const *)options->argv, environment);
     int failed = errno;
     if (write(pipe_fd, &failed, sizeof(failed)) < 0)
@@ -53,7 +55,8 @@ static char **environment_with(const char *add)
     return all;
 }
 
-int child_start(const struct child_options *options, pid_t *ret_pid, bool *ret_absent, struct err *err)
+int child_start(const struct child_options *options, pid_t *ret_pid, bool *ret_absent,
+                struct err *err)
 {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)

@@ -15,13 +15,15 @@
 #include "base/err.h"
 
 struct child_options {
-    const char *const *argv;  /* argv[0] is the program: a path, or a name to be looked up in PATH */
-    const char *environment;  /* one NAME=value to add, or NULL */
-    int output;               /* a descriptor that becomes its standard output and error */
+    const char *const *argv; /* argv[0] is the program: a path, or a name to be looked up in PATH */
+    const char *environment; /* one NAME=value to add, or NULL */
+    int output;              /* a descriptor that becomes its standard output and error */
 };
 
-/* Start a program. ERR_CONFIG when it cannot be executed (absent: *ret_absent is set where not NULL). */
-int child_start(const struct child_options *options, pid_t *ret_pid, bool *ret_absent, struct err *err);
+/* Start a program. ERR_CONFIG when it cannot be executed (absent: *ret_absent is set where not
+ * NULL). */
+int child_start(const struct child_options *options, pid_t *ret_pid, bool *ret_absent,
+                struct err *err);
 
 /* Wait at most wait_ms for its end; then kill it. Returns the status of waitpid. */
 int child_end(pid_t pid, int64_t wait_ms);

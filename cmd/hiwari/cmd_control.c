@@ -7,8 +7,8 @@
 #include "output.h"
 #include "verbs.h"
 
-static int control(const struct args *args, int (*verb)(struct queue *, struct err *), const char *said,
-                   struct err *err)
+static int control(const struct args *args, int (*verb)(struct queue *, struct err *),
+                   const char *said, struct err *err)
 {
     const char *batch = args_at(args, 0);
     CLEANUP(queue_close) struct queue *queue = NULL;
@@ -25,7 +25,8 @@ static int control(const struct args *args, int (*verb)(struct queue *, struct e
 
 int cmd_pause(const struct args *args, struct err *err)
 {
-    return control(args, queue_pause, "is paused: workers finish what they hold; 'hiwari resume' goes on", err);
+    return control(args, queue_pause,
+                   "is paused: workers finish what they hold; 'hiwari resume' goes on", err);
 }
 
 int cmd_resume(const struct args *args, struct err *err)
@@ -35,7 +36,8 @@ int cmd_resume(const struct args *args, struct err *err)
 
 int cmd_cancel(const struct args *args, struct err *err)
 {
-    return control(args, queue_cancel, "is cancelled: workers drop their keys; results and records stay", err);
+    return control(args, queue_cancel,
+                   "is cancelled: workers drop their keys; results and records stay", err);
 }
 
 int cmd_purge(const struct args *args, struct err *err)

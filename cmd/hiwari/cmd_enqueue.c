@@ -28,7 +28,8 @@ static void report_json(const char *batch, const struct enqueue_result *result)
 static void report(const char *batch, const struct enqueue_result *result)
 {
     char n[5][OUTPUT_TEXT];
-    printf("batch %s: %s keys: %s added, %s there already, %s skipped because their result exists, %s refused\n",
+    printf("batch %s: %s keys: %s added, %s there already, %s skipped because their result exists, "
+           "%s refused\n",
            batch, output_count(result->total, n[0]), output_count(result->added, n[1]),
            output_count(result->present, n[2]), output_count(result->skipped, n[3]),
            output_count(result->refused, n[4]));
@@ -43,10 +44,12 @@ static void advise(const struct args *args, const char *batch, const struct enqu
     char n[OUTPUT_TEXT];
     if (result->stale && !args_flag(args, "replace-stale"))
         fprintf(stderr,
-                "%s results are of older data (a correction since) and were kept; --replace-stale computes them anew\n",
+                "%s results are of older data (a correction since) and were kept; --replace-stale "
+                "computes them anew\n",
                 output_count(result->stale, n));
     if (result->refused)
-        fprintf(stderr, "%s keys were refused: the batch is sealed; enqueue them when it is settled\n",
+        fprintf(stderr,
+                "%s keys were refused: the batch is sealed; enqueue them when it is settled\n",
                 output_count(result->refused, n));
     if (result->failed)
         fprintf(stderr, "%s keys have failed before; to try them again: hiwari retry %s --all\n",

@@ -64,12 +64,15 @@ static void report(const char *batch, const struct reconcile_result *result, boo
 {
     char n[5][OUTPUT_TEXT];
     if (result->rebuilt)
-        printf("Redis had lost %s or a part of it; it is there again, from its _batch.json\n", batch);
-    printf("%s: %s keys, %s results are there, %s keys are waiting or being worked on, %s have failed\n", batch,
-           output_count(result->total, n[0]), output_count(result->present, n[1]),
+        printf("Redis had lost %s or a part of it; it is there again, from its _batch.json\n",
+               batch);
+    printf("%s: %s keys, %s results are there, %s keys are waiting or being worked on, %s have "
+           "failed\n",
+           batch, output_count(result->total, n[0]), output_count(result->present, n[1]),
            output_count(result->waiting, n[2]), output_count(result->failed, n[3]));
     if (result->stale + result->foreign + result->damaged)
-        printf("%s results are of older data, %s of another spec, format or version, %s cannot be read; "
+        printf("%s results are of older data, %s of another spec, format or version, %s cannot be "
+               "read; "
                "--replace-stale computes them anew\n",
                output_count(result->stale, n[0]), output_count(result->foreign, n[1]),
                output_count(result->damaged, n[2]));

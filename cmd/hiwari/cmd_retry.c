@@ -14,7 +14,8 @@ int cmd_retry(const struct args *args, struct err *err)
     int64_t n_keys = args_count(args) - 1;
     bool all = args_flag(args, "all");
     if (all == (n_keys > 0))
-        return err_set(err, ERR_USAGE, "name the keys, or say --all: hiwari retry %s KEY … | --all", batch);
+        return err_set(err, ERR_USAGE, "name the keys, or say --all: hiwari retry %s KEY … | --all",
+                       batch);
     CLEANUP(queue_close) struct queue *queue = NULL;
     int r = connect_batch(args, batch, &queue, err);
     if (r < 0)

@@ -4,7 +4,8 @@
  *
  * The same path as a batch on a hundred machines: a Redis (a private one), enqueue, workers,
  * settling. What makes it pleasant is here: one command that starts and ends all of it, and
- * that can be given again at any time, because results in the destination are never computed twice. */
+ * that can be given again at any time, because results in the destination are never computed twice.
+ */
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,8 +25,9 @@
 
 enum {
     RUN_LOOK_MS = 150,
-    RUN_LEASE_MS = 10000, /* workers are near: one that has died is noticed sooner than the usual 30 s */
-    RUN_LINGER_MS = 10000, /* a settled batch's workers are given so long to leave */
+    RUN_LEASE_MS =
+        10000, /* workers are near: one that has died is noticed sooner than the usual 30 s */
+    RUN_PATIENCE_MS = 2000, /* what enqueue does is shown when it takes longer */
     EXIT_STOPPED = 143,
 };
 
@@ -37,7 +39,7 @@ struct run {
     struct progress progress;
     int signals; /* signalfd, once workers are running */
     int asked;   /* how often we were asked to stop */
-    int64_t settled_ms;
+    bool dismissed;
     struct run_report report;
 };
 
@@ -45,7 +47,8 @@ struct run {
 
 static void on_early_signal(int number)
 {
-    static const char words[] = "\nhiwari: stopped before the first key; run the same command again\n";
+    static const char words[] =
+        "\nhiwari: stopped before the first key; run the same command again\n";
     local_abandon();
     if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
         _exit(EXIT_STOPPED);
@@ -114,7 +117,8 @@ static int enqueue(struct run *run, struct err *err)
     return r;
 }
 
-/* Written once for all workers. Where that is impossible each builds its own in memory, and the results are the same. */
+/* Written once for all workers. Where that is impossible each builds its own in memory, and the
+ * results are the same. */
 static int write_index(struct run *run, const char **ret_dir, struct err *err)
 {
     CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
@@ -147,8 +151,13 @@ static int look(struct run *run, struct queue_status *ret, struct err *err)
         return r;
     char note[64];
     int alive = crew_alive(run->crew);
-    snprintf(note, sizeof(note), run->asked ? "stopping" : "%d worker%s", alive, alive == 1 ? "" : "s");
-    progress_show(&run->progress, ret->done + ret->failed, ret->total, note, clock_ms());
+    int64_t over = ret->done + ret->failed;
+    snprintf(note, sizeof(note),
+             run->asked           ? "stopping"
+             : over == ret->total ? "writing the manifest"
+                                  : "%d worker%s",
+             alive, alive == 1 ? "" : "s");
+    progress_show(&run->progress, over, ret->total, note, clock_ms());
     return 0;
 }
 
@@ -159,7 +168,8 @@ static void hear_signals(struct run *run)
         if (info.ssi_signo == SIGCHLD)
             continue;
         if (run->asked++ == 0) {
-            progress_say(&run->progress, "stopping: workers finish what they have begun (again to stop at once)");
+            progress_say(&run->progress,
+                         "stopping: workers finish what they have begun (again to stop at once)");
             crew_drain(run->crew);
         } else {
             crew_kill(run->crew);
@@ -174,15 +184,13 @@ static void wait_for_news(struct run *run)
     poll(fds, (nfds_t)n, RUN_LOOK_MS);
 }
 
-/* A batch that is settled needs nobody; a worker that stays all the same is asked to go. */
+/* A batch that is settled needs nobody: workers would notice when they look for work again, at most
+ * a second later. */
 static void dismiss(struct run *run, const struct queue_status *status)
 {
-    if (strcmp(status->state, "settled") != 0)
-        return;
-    if (!run->settled_ms)
-        run->settled_ms = clock_ms();
-    if (clock_ms() - run->settled_ms > RUN_LINGER_MS)
+    if (!run->dismissed && strcmp(status->state, "settled") == 0)
         crew_drain(run->crew);
+    run->dismissed = run->dismissed || strcmp(status->state, "settled") == 0;
 }
 
 static int work(struct run *run, struct err *err)
@@ -237,6 +245,7 @@ static int work_off(struct run *run, struct err *err)
     if (r < 0)
         return r;
     progress_begin(&run->progress, enqueued->total - enqueued->added, clock_ms());
+    run->progress.delay_ms = 0; /* from here on the bar is shown at once */
     return work(run, err);
 }
 
@@ -255,7 +264,7 @@ int cmd_run(const struct args *args, struct err *err)
 {
     struct run run = {.args = args, .signals = -1};
     int64_t start = clock_ms();
-    progress_init(&run.progress, "keys", 0, start);
+    progress_init(&run.progress, "keys", RUN_PATIENCE_MS, start);
     catch_early_signals();
     int r = enqueue(&run, err);
     if (r == 0)

@@ -52,8 +52,9 @@ static void report_json(const struct queue_key *key)
 static void report(const struct queue_key *key)
 {
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
-    printf("%s is %s: %d attempt%s, %d interruption%s", key->key, key_state_name(key->state), key->attempts,
-           key->attempts == 1 ? "" : "s", key->interruptions, key->interruptions == 1 ? "" : "s");
+    printf("%s is %s: %d failed attempt%s, %d interruption%s", key->key, key_state_name(key->state),
+           key->attempts, key->attempts == 1 ? "" : "s", key->interruptions,
+           key->interruptions == 1 ? "" : "s");
     if (key->rows >= 0)
         printf(", %s rows", output_count(key->rows, a));
     if (key->ms >= 0)
@@ -93,7 +94,8 @@ int cmd_show(const struct args *args, struct err *err)
     if (r == QUEUE_GONE)
         return connect_gone(queue, batch, err);
     if (r == QUEUE_ABSENT)
-        return err_set(err, ERR_INPUT, "batch '%s' has no key '%s'; keys are dates as 2024-01-31", batch, name);
+        return err_set(err, ERR_INPUT, "batch '%s' has no key '%s'; keys are dates as 2024-01-31",
+                       batch, name);
     if (r < 0)
         return r;
     if (args_flag(args, "json"))

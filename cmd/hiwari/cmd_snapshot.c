@@ -33,7 +33,10 @@ static void type_words(const struct column *c, char *buf, size_t size)
 /* What the table's time, group or key is. */
 static const char *role_of(const struct table *table, int column)
 {
-    return column == table->time ? "time" : column == table->group ? "group" : column == table->key ? "key" : "";
+    return column == table->time    ? "time"
+           : column == table->group ? "group"
+           : column == table->key   ? "key"
+                                    : "";
 }
 
 static void show_table_json(const struct table *table, struct json *parent)
@@ -75,7 +78,8 @@ static void show_table(const struct table *table)
         printf(", %s dates from %s to %s", output_count(table->n_days, count), first, last);
     }
     printf("\n");
-    CLEANUP(listing_free) struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|>DISTINCT|ROLE");
+    CLEANUP(listing_free)
+    struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|>DISTINCT|ROLE");
     for (int i = 0; i < table->n_columns; i++) {
         const struct column *c = &table->columns[i];
         char type[32];
@@ -108,8 +112,8 @@ int cmd_snapshot_show(const struct args *args, struct err *err)
         return 0;
     }
     char bytes[OUTPUT_TEXT];
-    printf("snapshot %s\n%s in %s\n", snapshot->id, output_bytes(output_snapshot_bytes(snapshot), bytes),
-           snapshot->dir);
+    printf("snapshot %s\n%s in %s\n", snapshot->id,
+           output_bytes(output_snapshot_bytes(snapshot), bytes), snapshot->dir);
     for (int i = 0; i < snapshot->n_tables; i++)
         show_table(&snapshot->tables[i]);
     return 0;
@@ -123,7 +127,8 @@ int cmd_snapshot_verify(const struct args *args, struct err *err)
         r = snapshot_verify(snapshot, err);
     if (r < 0)
         return r;
-    printf("snapshot %.16s is whole: every checksum, the order of rows and the id are right\n", snapshot->id);
+    printf("snapshot %.16s is whole: every checksum, the order of rows and the id are right\n",
+           snapshot->id);
     return 0;
 }
 

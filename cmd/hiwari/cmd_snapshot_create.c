@@ -55,10 +55,11 @@ static int add_piece(struct csv_arg *arg, char *piece, struct err *err)
     else if (strrchr(piece, ':') && strrchr(piece, ':') != piece)
         return add_type(arg, piece, strrchr(piece, ':'), err);
     else
-        return err_set(err, ERR_USAGE,
-                       "--csv %s: '%s' is not understood; after the file come time=COL, group=COL, key=COL "
-                       "and COL:TYPE",
-                       table->name, piece);
+        return err_set(
+            err, ERR_USAGE,
+            "--csv %s: '%s' is not understood; after the file come time=COL, group=COL, key=COL "
+            "and COL:TYPE",
+            table->name, piece);
     return 0;
 }
 
@@ -67,8 +68,9 @@ static int parse_csv_arg(struct csv_arg *arg, const char *text, struct err *err)
     arg->text = mem_strdup(text);
     char *file = strchr(arg->text, '=');
     if (!file || file == arg->text || !file[1] || file[1] == ',')
-        return err_set(err, ERR_USAGE, "--csv takes NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE], not '%s'",
-                       text);
+        return err_set(
+            err, ERR_USAGE,
+            "--csv takes NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE], not '%s'", text);
     *file++ = '\0';
     arg->table.name = arg->text;
     char *rest = file;
@@ -120,7 +122,8 @@ static void print_made(const struct args *args, const struct snapshot *snapshot,
     printf("snapshot %.16s: %d table%s, %s rows, %s in %s\n", snapshot->id, snapshot->n_tables,
            snapshot->n_tables == 1 ? "" : "s", output_count(rows, a), output_bytes(bytes, b),
            output_seconds(seconds, c));
-    printf("  is in   %s\n  look    hiwari snapshot show %s\n", args_text(args, "out"), args_text(args, "out"));
+    printf("  is in   %s\n  look    hiwari snapshot show %s\n", args_text(args, "out"),
+           args_text(args, "out"));
 }
 
 static int create(const struct args *args, struct source_table *tables, int n, struct err *err)

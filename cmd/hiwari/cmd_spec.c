@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/date.h"
-#include "codec/number.h"
-#include "features/plan.h"
+#include "features/reads.h"
 #include "listing.h"
 #include "output.h"
+#include "planned.h"
+#include "value.h"
 #include "verbs.h"
 
 int cmd_spec_schema(const struct args *args, struct err *err)
@@ -18,29 +19,6 @@ int cmd_spec_schema(const struct args *args, struct err *err)
     if (!str_ends(schema, "\n"))
         putchar('\n');
     return 0;
-}
-
-/* One value as the CSV would have it. */
-static void value_words(const struct column *c, int64_t row, struct str *out)
-{
-    char buf[NUMBER_TEXT + TIMESTAMP_TEXT];
-    size_t len = 0;
-    if (column_is_null(c, row))
-        return;
-    if (c->type == TYPE_STRING) {
-        struct text t = dict_text(&c->dict, c->code[row]);
-        str_add(out, t.s, (size_t)t.len);
-        return;
-    }
-    if (c->type == TYPE_DATE)
-        len = date_format(c->i[row], buf);
-    else if (c->type == TYPE_TIMESTAMP)
-        len = timestamp_format(c->i[row], buf);
-    else if (c->type == TYPE_INT || c->type == TYPE_BOOL)
-        len = number_i64(c->type == TYPE_BOOL ? c->b[row] : c->i[row], buf);
-    else if (c->type == TYPE_DECIMAL || c->type == TYPE_FLOAT)
-        len = number_f64(c->f[row], buf);
-    str_add(out, buf, len);
 }
 
 struct seen {
@@ -69,8 +47,10 @@ static void column_look(const struct column *c, struct seen *ret)
     ret->constant = ret->constant && values > 1;
 }
 
-/* What deserves a second look on the sample, or "". A column that is only kept may be what it likes. */
-static const char *remark_on(const struct spec *spec, const struct column *c, const struct seen *seen)
+/* What deserves a second look on the sample, or "". A column that is only kept may be what it
+ * likes. */
+static const char *remark_on(const struct spec *spec, const struct column *c,
+                             const struct seen *seen)
 {
     bool kept = strcmp(c->name, spec_find_table(spec, spec->target)->time) == 0;
     for (int i = 0; i < spec->keep.n; i++)
@@ -82,9 +62,8 @@ static const char *remark_on(const struct spec *spec, const struct column *c, co
     return seen->constant && seen->nulls == 0 ? "always the same here" : "";
 }
 
-static void report_json(const struct spec *spec, const char *key, const struct frame *frame)
+static void report_json(const struct spec *spec, const char *key, const struct frame *frame, struct json *root)
 {
-    CLEANUP(json_free) struct json *root = json_new_object();
     json_add_string(root, "spec", spec->name);
     json_add_string(root, "sha256", spec->sha256);
     json_add_string(root, "key", key);
@@ -99,7 +78,8 @@ static void report_json(const struct spec *spec, const char *key, const struct f
         json_add_string(node, "type", type_name(c->type));
         json_add_int(node, "nulls", seen.nulls);
         json_add_string(node, "first", seen.first.len ? seen.first.s : NULL);
-        json_add_string(node, "remark", *remark_on(spec, c, &seen) ? remark_on(spec, c, &seen) : NULL);
+        json_add_string(node, "remark",
+                        *remark_on(spec, c, &seen) ? remark_on(spec, c, &seen) : NULL);
         str_deinit(&seen.first);
     }
     output_json(root);
@@ -108,9 +88,10 @@ static void report_json(const struct spec *spec, const char *key, const struct f
 static void report(const struct spec *spec, const char *key, const struct frame *frame)
 {
     char rows[OUTPUT_TEXT];
-    printf("%s is right: %d columns; on %s, as a sample, %s rows\n\n", spec->name, frame->n_columns, key,
-           output_count(frame->rows, rows));
-    CLEANUP(listing_free) struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|FIRST VALUE|~REMARK");
+    printf("%s is right: %d columns; on %s, as a sample, %s rows\n\n", spec->name, frame->n_columns,
+           key, output_count(frame->rows, rows));
+    CLEANUP(listing_free)
+    struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|FIRST VALUE|~REMARK");
     for (int i = 0; i < frame->n_columns; i++) {
         const struct column *c = &frame->columns[i];
         struct seen seen = {0};
@@ -126,46 +107,51 @@ static void report(const struct spec *spec, const char *key, const struct frame 
     listing_print(listing);
 }
 
-static void warn_timeless(const struct spec *spec)
+/* What is not wrong and deserves a thought; to standard error too. */
+static void add_note(struct json *notes, char *text)
 {
+    fprintf(stderr, "note: %s\n", text);
+    json_add_string(notes, NULL, text);
+    free(text);
+}
+
+static void add_notes(const struct planned *p, struct json *notes)
+{
+    const struct spec *spec = p->spec;
     for (int i = 0; i < spec->n_features; i++)
         if (spec->features[i].kind == SPEC_LOOKUP)
-            fprintf(stderr,
-                    "note: %s looks up %s, which has no time: the value of today stands on every row of the past\n",
-                    spec->features[i].at, spec->features[i].text);
+            add_note(notes,
+                     mem_printf("%s looks up %s, which has no time: the value of today stands on every row of the past",
+                                spec->features[i].at, spec->features[i].text));
+    CLEANUP(unused_deinit) struct unused unused;
+    plan_unused(p->plan, &unused);
+    for (int i = 0; i < unused.n; i++)
+        add_note(notes, mem_strdup(unused.texts[i]));
 }
 
 int cmd_spec_check(const struct args *args, struct err *err)
 {
-    CLEANUP(spec_free) struct spec *spec = NULL;
-    CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
-    CLEANUP(plan_free) struct plan *plan = NULL;
-    int r = spec_read(args_at(args, 0), &spec, err);
-    if (r == 0)
-        r = snapshot_open(args_text(args, "snapshot"), &snapshot, err);
-    if (r == 0)
-        r = plan_compile(spec, snapshot, &plan, err);
+    CLEANUP(planned_close) struct planned p = {0};
+    CLEANUP(json_free) struct json *root = NULL;
+    CLEANUP(frame_deinit) struct frame frame = {0};
+    int64_t day;
+    int r = planned_open(args, args_at(args, 0), &p, err);
     if (r < 0)
         return r;
-    warn_timeless(spec);
-    int64_t n_days, day;
-    const int64_t *days = plan_days(plan, &n_days);
-    if (!args_date(args, "key", &day)) {
-        if (n_days == 0)
-            return err_set(err, ERR_INPUT, "the target table '%s' has no rows in %s", spec->target, snapshot->dir);
-        day = days[n_days - 1];
-    }
-    CLEANUP(frame_deinit) struct frame frame = {0};
-    r = plan_index(plan, NULL, 1, NULL, err);
+    root = json_new_object();
+    add_notes(&p, json_add_array(root, "notes"));
+    r = planned_day(args, &p, &day, err);
     if (r == 0)
-        r = plan_compute(plan, day, 1, &frame, err);
+        r = planned_index(args, &p, err);
+    if (r == 0)
+        r = plan_compute(p.plan, day, 1, &frame, err);
     if (r < 0)
         return r;
     char key[DATE_TEXT];
     date_format(day, key);
     if (args_flag(args, "json"))
-        report_json(spec, key, &frame);
+        report_json(p.spec, key, &frame, root);
     else
-        report(spec, key, &frame);
+        report(p.spec, key, &frame);
     return 0;
 }

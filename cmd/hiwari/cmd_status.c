@@ -109,7 +109,8 @@ static void print_counts(const char *batch, const struct queue_status *s)
     if (s->eta_s >= 0 && waiting(s))
         printf(", %s left", output_seconds(s->eta_s, a));
     printf("\n\n");
-    CLEANUP(listing_free) struct listing *listing =
+    CLEANUP(listing_free)
+    struct listing *listing =
         listing_new(">PENDING|>DELAYED|>LEASED|>DONE|>FAILED|>ATTEMPTS|>INTERRUPTIONS|>WORKERS");
     const int64_t numbers[] = {s->pending, s->delayed,  s->leased,        s->done,
                                s->failed,  s->attempts, s->interruptions, s->worker_count};
@@ -143,7 +144,8 @@ static void print_failures(const struct queue_status *s)
 {
     if (!s->n_failures)
         return;
-    CLEANUP(listing_free) struct listing *listing = listing_new("FAILED KEY|CLASS|>ATTEMPTS|~ERROR");
+    CLEANUP(listing_free)
+    struct listing *listing = listing_new("FAILED KEY|CLASS|>ATTEMPTS|~ERROR");
     for (int i = 0; i < s->n_failures && i < STATUS_FAILURES; i++) {
         listing_row(listing);
         listing_cell(listing, "%s", s->failures[i].key);
@@ -160,7 +162,8 @@ static void print_failures(const struct queue_status *s)
 static void advise(const char *batch, const struct queue_status *s, bool stranded)
 {
     if (s->pending + s->delayed + s->leased + s->done + s->failed != s->total)
-        fprintf(stderr, "the counts do not add up to %lld keys; hiwari fsck %s says which key is where\n",
+        fprintf(stderr,
+                "the counts do not add up to %lld keys; hiwari fsck %s says which key is where\n",
                 (long long)s->total, batch);
     if (stranded) {
         fprintf(stderr, "keys wait and no worker was seen for two minutes\n");
@@ -171,7 +174,8 @@ static void advise(const char *batch, const struct queue_status *s, bool strande
 }
 
 /* One look at one batch. Returns 0, 1 as `hiwari status` exits, or an ERR_*. */
-static int look(struct queue *queue, const char *batch, bool as_json, bool *ret_over, struct err *err)
+static int look(struct queue *queue, const char *batch, bool as_json, bool *ret_over,
+                struct err *err)
 {
     struct queue_status s = {0};
     int r = queue_status(queue, &s, err);
@@ -216,7 +220,8 @@ static int watch(struct queue *queue, const char *batch, bool as_json, struct er
 
 /* ---- all batches ---- */
 
-static int list_one(struct queue *queue, const char *batch, struct listing *listing, struct json *root, struct err *err)
+static int list_one(struct queue *queue, const char *batch, struct listing *listing,
+                    struct json *root, struct err *err)
 {
     struct queue_status s = {0};
     int r = queue_use(queue, batch, NULL, err);
@@ -229,7 +234,8 @@ static int list_one(struct queue *queue, const char *batch, struct listing *list
     listing_row(listing);
     listing_cell(listing, "%s", batch);
     listing_cell(listing, "%s", s.state);
-    const int64_t numbers[] = {s.total, s.pending + s.delayed, s.leased, s.done, s.failed, s.worker_count};
+    const int64_t numbers[] = {s.total,  s.pending + s.delayed, s.leased, s.done,
+                               s.failed, s.worker_count};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         char count[OUTPUT_TEXT];
         listing_cell(listing, "%s", output_count(numbers[i], count));
@@ -245,7 +251,8 @@ static int list_all(struct queue *queue, bool as_json, struct err *err)
     int r = queue_list(queue, &names, &n, err);
     CLEANUP(json_free) struct json *root = as_json ? json_new_object() : NULL;
     struct json *batches = as_json ? json_add_array(root, "batches") : NULL;
-    CLEANUP(listing_free) struct listing *listing =
+    CLEANUP(listing_free)
+    struct listing *listing =
         listing_new("BATCH|STATE|>KEYS|>WAITING|>LEASED|>DONE|>FAILED|>WORKERS");
     for (int i = 0; i < n; i++) {
         if (r == 0)

@@ -24,7 +24,8 @@ int connect_name(const char *batch, struct err *err)
 {
     if (queue_name_ok(batch))
         return 0;
-    return err_set(err, ERR_USAGE, "'%s' cannot be a batch: names are of a-z, 0-9, '.' and '-'", batch);
+    return err_set(err, ERR_USAGE, "'%s' cannot be a batch: names are of a-z, 0-9, '.' and '-'",
+                   batch);
 }
 
 int connect_gone(struct queue *queue, const char *batch, struct err *err)
@@ -39,7 +40,8 @@ int connect_gone(struct queue *queue, const char *batch, struct err *err)
     if (near)
         str_addf(&words, ": did you mean '%s'?", near);
     else if (n == 0)
-        str_addz(&words, "; it has none at all. If Redis has lost it: hiwari reconcile BATCH --dest URL");
+        str_addz(&words,
+                 "; it has none at all. If Redis has lost it: hiwari reconcile BATCH --dest URL");
     else
         for (int i = 0; i < n && i < 5; i++)
             str_addf(&words, "%s '%s'", i ? "," : "; it has", names[i]);
@@ -110,23 +112,27 @@ static int64_t split_keys(struct str *text, const char ***ret)
     return (int64_t)n;
 }
 
-int key_args_read(const struct args *args, struct enqueue_options *ret, struct key_args *hold, struct err *err)
+int key_args_read(const struct args *args, struct enqueue_options *ret, struct key_args *hold,
+                  struct err *err)
 {
     int64_t from, to;
     bool has_from = args_date(args, "from", &from), has_to = args_date(args, "to", &to);
     if (args_given(args, "keys")) {
         if (has_from || has_to)
-            return err_set(err, ERR_USAGE, "--keys names the dates itself: leave out --from and --to");
+            return err_set(err, ERR_USAGE,
+                           "--keys names the dates itself: leave out --from and --to");
         int r = read_key_file(args_text(args, "keys"), &hold->text, err);
         if (r < 0)
             return r;
         ret->n_keys = split_keys(&hold->text, &hold->keys);
         ret->keys = hold->keys;
         if (ret->n_keys == 0)
-            return err_set(err, ERR_INPUT, "%s names no keys; one date a line is expected", args_text(args, "keys"));
+            return err_set(err, ERR_INPUT, "%s names no keys; one date a line is expected",
+                           args_text(args, "keys"));
     }
     if (has_from && has_to && from > to)
-        return err_set(err, ERR_USAGE, "--from %s is after --to %s", args_text(args, "from"), args_text(args, "to"));
+        return err_set(err, ERR_USAGE, "--from %s is after --to %s", args_text(args, "from"),
+                       args_text(args, "to"));
     ret->from = args_text(args, "from");
     ret->to = args_text(args, "to");
     ret->limit = args_int(args, "limit");

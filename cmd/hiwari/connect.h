@@ -15,7 +15,8 @@ int connect_redis(const struct args *args, struct queue **ret, struct err *err);
 /* ERR_USAGE when a batch cannot have this name. */
 int connect_name(const char *batch, struct err *err);
 
-/* connect_redis, with the batch in use. ERR_CONFIG when Redis does not have it: says which it has. */
+/* connect_redis, with the batch in use. ERR_CONFIG when Redis does not have it: says which it has.
+ */
 int connect_batch(const struct args *args, const char *batch, struct queue **ret, struct err *err);
 /* What to say when a verb answers QUEUE_GONE. */
 int connect_gone(struct queue *queue, const char *batch, struct err *err);
@@ -29,7 +30,8 @@ struct key_args {
     const char **keys;
     char *dest;
 };
-int key_args_read(const struct args *args, struct enqueue_options *ret, struct key_args *hold, struct err *err);
+int key_args_read(const struct args *args, struct enqueue_options *ret, struct key_args *hold,
+                  struct err *err);
 void key_args_deinit(struct key_args *hold);
 MEM_CLEANUP_VALUE(key_args_deinit, struct key_args);
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "child.h"
@@ -19,14 +20,15 @@
 enum {
     CREW_RESTARTS = 5, /* in a row without progress; then somebody has to look */
     CREW_LINES = 20,   /* of all workers that are shown; a bad batch must not flood the terminal */
+    CREW_LEAVE_MS = 3000,
+    EXIT_WRITE = 73,
     EXIT_CONFIG = 78,
 };
 
 struct hand {
-    pid_t pid; /* 0: not running */
-    int fd;    /* what it writes; -1 */
-    struct str said;  /* a line that is not complete */
-    char last[400];   /* the last warning or error, in words */
+    pid_t pid;       /* 0: not running */
+    int fd;          /* what it writes; -1 */
+    struct str said; /* a line that is not complete */
 };
 
 struct crew {
@@ -63,21 +65,25 @@ static int hand_start(struct crew *crew, struct hand *hand, struct err *err)
 {
     const struct crew_options *o = &crew->options;
     const char *argv[] = {
-        crew->program, "--batch",   o->batch, "--snapshot", o->snapshot_dir, "--threads",
-        "1",           o->index_dir ? "--index-dir" : NULL, o->index_dir,    NULL,
+        crew->program,   "--batch",   o->batch, "--snapshot",
+        o->snapshot_dir, "--threads", "1",      o->index_dir ? "--index-dir" : NULL,
+        o->index_dir,    NULL,
     };
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_set_errno(err, ERR_RETRY, errno, "cannot make a pipe");
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
     bool absent = false;
-    int r = child_start(&(struct child_options){.argv = argv, .environment = crew->redis_variable, .output = fds[1]},
+    int r = child_start(&(struct child_options){.argv = argv,
+                                                .environment = crew->redis_variable,
+                                                .output = fds[1]},
                         &hand->pid, &absent, err);
     close(fds[1]);
     if (r < 0) {
         close(fds[0]);
         if (absent)
-            err_set(err, ERR_CONFIG, "hiwari-worker is not there; it belongs beside hiwari, or into PATH");
+            err_set(err, ERR_CONFIG,
+                    "hiwari-worker is not there; it belongs beside hiwari, or into PATH");
         return r;
     }
     hand->fd = fds[0];
@@ -110,11 +116,24 @@ static void hand_close(struct hand *hand)
     hand->fd = -1;
 }
 
+/* Ask everybody to leave, and wait a little: a worker that is killed may leave a half-written
+ * temporary file. */
+static void crew_dismiss(struct crew *crew)
+{
+    crew_drain(crew);
+    int64_t until = clock_ms() + CREW_LEAVE_MS;
+    for (int i = 0; i < crew->options.workers; i++) {
+        if (crew->hands[i].pid > 0)
+            child_end(crew->hands[i].pid, until - clock_ms());
+        crew->hands[i].pid = 0;
+    }
+}
+
 void crew_free(struct crew *crew)
 {
     if (!crew)
         return;
-    crew_kill(crew);
+    crew_dismiss(crew);
     for (int i = 0; i < crew->options.workers; i++) {
         hand_close(&crew->hands[i]);
         str_deinit(&crew->hands[i].said);
@@ -134,7 +153,8 @@ int crew_poll(const struct crew *crew, struct pollfd *fds, int max)
     return n;
 }
 
-/* A log line in words: "message (key 2019-10-01): error". False for those that a person need not see. */
+/* A log line in words: "message (key 2019-10-01): error". False for those that a person need not
+ * see. */
 static bool line_in_words(const char *line, size_t len, struct str *out)
 {
     CLEANUP(json_free) struct json *log = NULL;
@@ -152,7 +172,8 @@ static bool line_in_words(const char *line, size_t len, struct str *out)
         str_addf(out, " (key %s)", key);
     if (error)
         str_addf(out, ": %s", error);
-    return strcmp(severity, "WARNING") == 0 || strcmp(severity, "ERROR") == 0 || strcmp(severity, "CRITICAL") == 0;
+    return strcmp(severity, "WARNING") == 0 || strcmp(severity, "ERROR") == 0 ||
+           strcmp(severity, "CRITICAL") == 0;
 }
 
 static void hand_heard(struct crew *crew, int i, const char *line, size_t len)
@@ -160,8 +181,6 @@ static void hand_heard(struct crew *crew, int i, const char *line, size_t len)
     CLEANUP(str_deinit) struct str words = {0};
     if (!line_in_words(line, len, &words))
         return;
-    struct hand *hand = &crew->hands[i];
-    snprintf(hand->last, sizeof(hand->last), "%s", words.s);
     if (crew->lines < CREW_LINES)
         progress_say(crew->options.progress, "worker %d: %s", i + 1, words.s);
     if (++crew->lines == CREW_LINES)
@@ -179,7 +198,8 @@ static void hand_listen(struct crew *crew, int i)
     if (hand->fd >= 0 && n == 0)
         hand_close(hand);
     size_t from = 0;
-    for (const char *end; hand->said.len > from && (end = memchr(hand->said.s + from, '\n', hand->said.len - from));) {
+    for (const char *end; hand->said.len > from &&
+                          (end = memchr(hand->said.s + from, '\n', hand->said.len - from));) {
         size_t len = (size_t)(end - hand->said.s) - from;
         hand_heard(crew, i, hand->said.s + from, len);
         from += len + 1;
@@ -197,7 +217,8 @@ static void hand_listen(struct crew *crew, int i)
 static void end_in_words(int status, char *ret, size_t size)
 {
     if (WIFSIGNALED(status))
-        snprintf(ret, size, "ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(ret, size, "ended by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
     else
         snprintf(ret, size, "exit code %d", WEXITSTATUS(status));
 }
@@ -209,15 +230,22 @@ static int hand_lost(struct crew *crew, int i, int status, int64_t mark, struct 
     char how[100];
     end_in_words(status, how, sizeof(how));
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG)
-        return err_set(err, ERR_CONFIG, "%s", hand->last[0] ? hand->last : "a worker refuses the batch");
+        return err_set(err, ERR_CONFIG, "a worker refuses the batch; its words are above");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_WRITE)
+        return err_set(
+            err, ERR_WRITE,
+            "a worker cannot write; its words are above. What is written is safe: when that is "
+            "mended, run the same command again");
     if (mark != crew->mark)
         crew->restarts = 0;
     crew->mark = mark;
     if (++crew->restarts > CREW_RESTARTS)
-        return err_set(err, ERR_RETRY, "workers end again and again without getting anywhere (%s)%s%s", how,
-                       hand->last[0] ? ": " : "", hand->last);
-    progress_say(crew->options.progress, "worker %d has ended (%s); its keys go back, another one is started",
-                 i + 1, how);
+        return err_set(
+            err, ERR_RETRY,
+            "workers end again and again without getting anywhere (%s); their words are above",
+            how);
+    progress_say(crew->options.progress,
+                 "worker %d has ended (%s); its keys go back, another one is started", i + 1, how);
     return hand_start(crew, hand, err);
 }
 

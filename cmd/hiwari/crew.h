@@ -24,14 +24,15 @@ struct crew_options {
 
 /* Find hiwari-worker beside this program and start it that many times. */
 int crew_start(const struct crew_options *options, struct crew **ret, struct err *err);
-void crew_free(struct crew *crew); /* kills who is left */
+void crew_free(struct crew *crew); /* sends away who is left */
 MEM_CLEANUP(crew_free, struct crew *);
 
 /* Descriptors to wait for: at most max; returns how many. */
 int crew_poll(const struct crew *crew, struct pollfd *fds, int max);
 
-/* Pass on what workers wrote, notice who has ended, start them again where that helps. progress_mark is any number that
- * changes when the batch moves. ERR_CONFIG, ERR_UNREACHABLE or ERR_RETRY with the worker's own words when going on is pointless. */
+/* Pass on what workers wrote, notice who has ended, start them again where that helps.
+ * progress_mark is any number that changes when the batch moves. ERR_CONFIG, ERR_WRITE or ERR_RETRY
+ * when going on is pointless; the worker has said why. */
 int crew_watch(struct crew *crew, int64_t progress_mark, struct err *err);
 
 int crew_alive(const struct crew *crew);

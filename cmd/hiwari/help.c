@@ -90,7 +90,8 @@ static void add_usage(struct str *out, const struct verb *verb, size_t width)
     for (const struct option *o = verb->options; o->name; o++) {
         CLEANUP(str_deinit) struct str piece = {0};
         add_usage_option(&piece, o);
-        if (width && columns_of(out->s + line, out->len - line) + columns_of(piece.s, piece.len) > width) {
+        if (width &&
+            columns_of(out->s + line, out->len - line) + columns_of(piece.s, piece.len) > width) {
             str_addz(out, "\n   ");
             line = out->len - 3;
         }
@@ -112,9 +113,10 @@ static void add_purpose(struct str *out, const struct option *option)
 
 void help_overview(const struct verb *const *verbs, struct str *out)
 {
-    str_addz(out, "hiwari splits years of feature computation into days: workers lease dates, read one\n"
-                  "snapshot and leave one zip per date.\n\n"
-                  "usage: hiwari VERB [options]; 'hiwari VERB --help' teaches each verb\n\n");
+    str_addz(out,
+             "hiwari splits years of feature computation into days: workers lease dates, read one\n"
+             "snapshot and leave one zip per date.\n\n"
+             "usage: hiwari VERB [options]; 'hiwari VERB --help' teaches each verb\n\n");
     size_t widest = 0;
     for (int i = 0; verbs[i]; i++)
         widest = strlen(verbs[i]->name) > widest ? strlen(verbs[i]->name) : widest;
@@ -164,17 +166,21 @@ static void add_value_case(struct str *out, const struct option *option)
     if (!option->value)
         return;
     if (strstr(option->value, "FILE"))
-        str_addf(out, "        --%s) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
+        str_addf(out,
+                 "        --%s) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); "
+                 "return ;;\n",
                  option->name);
     else if (strcmp(option->value, "DIR") == 0)
-        str_addf(out, "        --%s) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
+        str_addf(out,
+                 "        --%s) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\")); "
+                 "return ;;\n",
                  option->name);
     else if (option->kind == OPTION_CHOICE) {
         CLEANUP(mem_free_chars) char *words = mem_strdup(option->value);
         for (char *p = words; *p; p++)
             *p = *p == '|' ? ' ' : *p;
-        str_addf(out, "        --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", option->name,
-                 words);
+        str_addf(out, "        --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
+                 option->name, words);
     } else
         str_addf(out, "        --%s) return ;;\n", option->name);
 }
@@ -190,37 +196,53 @@ static void add_verb_case(struct str *out, const struct verb *verb)
     str_addz(out, "--help' ;;\n");
 }
 
+/* Is this the first verb that begins with its first word? Rows of one family stand together. */
+static bool is_new_word(const struct verb *const *verbs, int i)
+{
+    size_t len = strcspn(verbs[i]->name, " ");
+    return i == 0 || strcspn(verbs[i - 1]->name, " ") != len ||
+           strncmp(verbs[i - 1]->name, verbs[i]->name, len) != 0;
+}
+
+/* What follows the first word of verbs of two: "snapshot) words='create index …' ;;" */
+static void add_family_case(struct str *out, const struct verb *const *verbs, int first)
+{
+    size_t len = strcspn(verbs[first]->name, " ");
+    str_addf(out, "    %.*s) words='", (int)len, verbs[first]->name);
+    for (int i = first; verbs[i] && (i == first || !is_new_word(verbs, i)); i++)
+        str_addf(out, "%s ", verbs[i]->name + len + 1);
+    str_addz(out, "' ;;\n");
+}
+
 void help_bash_completion(const struct verb *const *verbs, struct str *out)
 {
     str_addz(out, "# bash completion for hiwari; made by 'hiwari completion'\n"
                   "_hiwari() {\n"
-                  "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words=\n"
-                  "    case $verb in snapshot|spec) [ \"$COMP_CWORD\" -gt 2 ] && verb=\"$verb ${COMP_WORDS[2]}\" ;; esac\n"
+                  "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                  "    local verb=${COMP_WORDS[1]} words=\n"
                   "    COMPREPLY=()\n"
-                  "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-                  "        verb=\n"
-                  "    fi\n"
+                  "    [ \"$COMP_CWORD\" -gt 1 ] || verb=\n"
+                  "    case $verb in ''");
+    for (int i = 0; verbs[i]; i++)
+        if (is_new_word(verbs, i) && strchr(verbs[i]->name, ' '))
+            str_addf(out, "|%.*s", (int)strcspn(verbs[i]->name, " "), verbs[i]->name);
+    str_addz(out, ") [ \"$COMP_CWORD\" -le 2 ] || verb=\"$verb ${COMP_WORDS[2]}\" ;; esac\n"
                   "    case $verb in\n"
                   "    '') words='");
-    for (int i = 0; verbs[i]; i++) {
-        size_t len = strcspn(verbs[i]->name, " ");
-        if (i == 0 || strncmp(verbs[i - 1]->name, verbs[i]->name, len) != 0)
-            str_addf(out, "%.*s ", (int)len, verbs[i]->name);
-    }
-    str_addz(out, "' ;;\n");
-    static const char *const groups[] = {"snapshot", "spec"};
-    for (int g = 0; g < 2; g++) {
-        str_addf(out, "    %s) words='", groups[g]);
-        for (int i = 0; verbs[i]; i++)
-            if (str_starts(verbs[i]->name, groups[g]))
-                str_addf(out, "%s ", verbs[i]->name + strlen(groups[g]) + 1);
-        str_addz(out, "' ;;\n");
-    }
     for (int i = 0; verbs[i]; i++)
+        if (is_new_word(verbs, i))
+            str_addf(out, "%.*s ", (int)strcspn(verbs[i]->name, " "), verbs[i]->name);
+    str_addz(out, "' ;;\n");
+    for (int i = 0; verbs[i]; i++) {
+        if (is_new_word(verbs, i) && strchr(verbs[i]->name, ' '))
+            add_family_case(out, verbs, i);
         add_verb_case(out, verbs[i]);
+    }
     str_addz(out, "    esac\n"
                   "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                  "    [ ${#COMPREPLY[@]} -gt 0 ] || { compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); }\n"
+                  "    [ ${#COMPREPLY[@]} -gt 0 ] && return\n"
+                  "    compopt -o filenames\n"
+                  "    COMPREPLY=($(compgen -f -- \"$cur\"))\n"
                   "}\n"
                   "complete -F _hiwari hiwari\n");
 }
@@ -277,7 +299,8 @@ void help_man_page(const struct verb *const *verbs, const char *version, struct 
              ".SH NAME\nhiwari \\- machine-learning features, one day at a time\n"
              ".SH SYNOPSIS\n.B hiwari\n.I VERB\n[options]\n"
              ".SH DESCRIPTION\n"
-             "hiwari splits years of feature computation into days. Workers lease dates from Redis, read one\n"
+             "hiwari splits years of feature computation into days. Workers lease dates from "
+             "Redis, read one\n"
              "columnar snapshot and leave one zip per date in the destination.\n"
              ".SH VERBS\n",
              version);
@@ -286,5 +309,7 @@ void help_man_page(const struct verb *const *verbs, const char *version, struct 
     str_addz(out, ".SH EXIT STATUS\n");
     for (int i = 0; i < N_EXIT_CODES; i++)
         str_addf(out, ".TP\n.B %d\n%s\n", exit_codes[i].code, exit_codes[i].meaning);
-    str_addz(out, ".SH ENVIRONMENT\n.TP\n.B HIWARI_REDIS\nthe Redis to use where \\-\\-redis is not given\n");
+    str_addz(
+        out,
+        ".SH ENVIRONMENT\n.TP\n.B HIWARI_REDIS\nthe Redis to use where \\-\\-redis is not given\n");
 }

@@ -10,14 +10,15 @@
 
 struct listing;
 
-/* Columns are divided by '|'. A name that begins with '>' is of numbers (right-aligned), one with '~' is
- * of long text that wraps when the terminal is narrow. */
+/* Columns are divided by '|'. A name that begins with '>' is of numbers (right-aligned), one with
+ * '~' is of long text that wraps when the terminal is narrow. */
 struct listing *listing_new(const char *columns);
 void listing_free(struct listing *listing);
 MEM_CLEANUP(listing_free, struct listing *);
 
 void listing_row(struct listing *listing); /* the cells that follow go into a new row */
-void listing_cell(struct listing *listing, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void listing_cell(struct listing *listing, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 int listing_rows(const struct listing *listing);
 void listing_print(struct listing *listing); /* to standard output */
 

@@ -25,8 +25,8 @@
 #define LOCAL_PREFIX "hiwari-run-"
 enum {
     LOCAL_START_MS = 10000,
-    LOCAL_LONGEST = 90,  /* of the directory's name: a socket's path has at most 107 bytes */
-    LOCAL_YOUNG_S = 60,  /* a directory without a lock file may be of a run that begins just now */
+    LOCAL_LONGEST = 90, /* of the directory's name: a socket's path has at most 107 bytes */
+    LOCAL_YOUNG_S = 60, /* a directory without a lock file may be of a run that begins just now */
 };
 
 struct local {
@@ -119,23 +119,40 @@ static int make_dir(struct local *local, struct err *err)
 static int start_redis(struct local *local, struct err *err)
 {
     const char *argv[] = {
-        "redis-server", "--port", "0",              /* no TCP at all */
-        "--unixsocket", local->socket, "--unixsocketperm", "700",
-        "--save", "", "--appendonly", "no",         /* the destination is the memory */
-        "--maxmemory-policy", "noeviction", "--dir", local->dir, "--daemonize", "no",
-        "--loglevel", "warning", NULL,
+        "redis-server",
+        "--port",
+        "0", /* no TCP at all */
+        "--unixsocket",
+        local->socket,
+        "--unixsocketperm",
+        "700",
+        "--save",
+        "",
+        "--appendonly",
+        "no", /* the destination is the memory */
+        "--maxmemory-policy",
+        "noeviction",
+        "--dir",
+        local->dir,
+        "--daemonize",
+        "no",
+        "--loglevel",
+        "warning",
+        NULL,
     };
     int log = open(local->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log < 0)
         return err_set_errno(err, ERR_WRITE, errno, "cannot write %s", local->log);
     bool absent = false;
-    int r = child_start(&(struct child_options){.argv = argv, .output = log}, &local->redis, &absent, err);
+    int r = child_start(&(struct child_options){.argv = argv, .output = log}, &local->redis,
+                        &absent, err);
     close(log);
     abandon.redis = local->redis;
     if (r < 0 && absent)
-        return err_set(err, ERR_CONFIG,
-                       "redis-server is not installed, and 'hiwari run' keeps its queue in one of its own; "
-                       "install it with: sudo apt-get install redis-server");
+        return err_set(
+            err, ERR_CONFIG,
+            "redis-server is not installed, and 'hiwari run' keeps its queue in one of its own; "
+            "install it with: sudo apt-get install redis-server");
     return r;
 }
 
@@ -182,7 +199,8 @@ int local_start(struct local **ret, struct err *err)
         if ((r = local_check(local, err)) < 0)
             return r;
         if (clock_ms() > until)
-            return err_set(err, ERR_UNREACHABLE, "redis-server does not open its socket %s", local->socket);
+            return err_set(err, ERR_UNREACHABLE, "redis-server does not open its socket %s",
+                           local->socket);
         clock_sleep_ms(2);
     }
     *ret = local;

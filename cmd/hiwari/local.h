@@ -14,15 +14,15 @@
 
 struct local;
 
-/* Make the private directory (under TMPDIR, else /tmp), clear away those of runs that were killed, start
- * redis-server and wait until its socket is there. ERR_CONFIG when redis-server is not installed (says how to
- * install it) or ends at once (says why). */
+/* Make the private directory (under TMPDIR, else /tmp), clear away those of runs that were killed,
+ * start redis-server and wait until its socket is there. ERR_CONFIG when redis-server is not
+ * installed (says how to install it) or ends at once (says why). */
 int local_start(struct local **ret, struct err *err);
 void local_stop(struct local *local); /* ends Redis, removes the directory */
 MEM_CLEANUP(local_stop, struct local *);
 
-/* For a signal handler, before workers are started: end Redis, remove what is known to be in the directory. Uses
- * only what is safe there. */
+/* For a signal handler, before workers are started: end Redis, remove what is known to be in the
+ * directory. Uses only what is safe there. */
 void local_abandon(void);
 
 const char *local_dir(const struct local *local); /* private; for sockets, logs and indexes */

@@ -2,7 +2,8 @@
  * Copyright The hiwari authors */
 /* main.c - the table of verbs, and the way from a command line to its row.
  *
- * To add a verb: one row here, one function in a cmd_<verb>.c. Help, completion and man page follow. */
+ * To add a verb: one row here, one function in a cmd_<verb>.c. Help, completion and man page
+ * follow. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -19,33 +20,53 @@
 
 /* ---- option rows that several verbs have ---- */
 
-#define FLAG(n, words) {.name = (n), .kind = OPTION_FLAG, .purpose = (words)}
-#define TEXT(n, v, words) {.name = (n), .kind = OPTION_TEXT, .value = (v), .purpose = (words)}
-#define NEEDED(n, v, words) {.name = (n), .kind = OPTION_TEXT, .value = (v), .purpose = (words), .required = true}
+#define FLAG(n, words)                                                                             \
+    {                                                                                              \
+        .name = (n), .kind = OPTION_FLAG, .purpose = (words)                                       \
+    }
+#define TEXT(n, v, words)                                                                          \
+    {                                                                                              \
+        .name = (n), .kind = OPTION_TEXT, .value = (v), .purpose = (words)                         \
+    }
+#define NEEDED(n, v, words)                                                                        \
+    {                                                                                              \
+        .name = (n), .kind = OPTION_TEXT, .value = (v), .purpose = (words), .required = true       \
+    }
 #define COUNT(n, v, otherwise, lowest, highest, words)                                             \
     {                                                                                              \
         .name = (n), .kind = OPTION_INT, .value = (v), .fallback = (otherwise), .min = (lowest),   \
         .max = (highest), .purpose = (words)                                                       \
     }
-#define DATE(n, words) {.name = (n), .kind = OPTION_DATE, .value = "DATE", .purpose = (words)}
+#define DATE(n, words)                                                                             \
+    {                                                                                              \
+        .name = (n), .kind = OPTION_DATE, .value = "DATE", .purpose = (words)                      \
+    }
 #define CHOICE(n, words_allowed, otherwise, words)                                                 \
-    {.name = (n), .kind = OPTION_CHOICE, .value = (words_allowed), .fallback = (otherwise), .purpose = (words)}
-#define END {0}
+    {                                                                                              \
+        .name = (n), .kind = OPTION_CHOICE, .value = (words_allowed), .fallback = (otherwise),     \
+        .purpose = (words)                                                                         \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 #define OPTION_JSON FLAG("json", "print JSON instead of a table")
 #define OPTIONS_REDIS                                                                              \
-    {                                                                                              \
-        .name = "redis", .kind = OPTION_TEXT, .value = "URL",                                      \
-        .fallback = "HIWARI_REDIS, else redis://127.0.0.1:6379",                                   \
-        .purpose = "redis://[user[:password]@]host[:port][/db], rediss://… or unix:///path"        \
-    },                                                                                             \
+    {.name = "redis",                                                                              \
+     .kind = OPTION_TEXT,                                                                          \
+     .value = "URL",                                                                               \
+     .fallback = "HIWARI_REDIS, else redis://127.0.0.1:6379",                                      \
+     .purpose = "redis://[user[:password]@]host[:port][/db], rediss://… or unix:///path"},         \
         FLAG("allow-eviction", "use a Redis whose maxmemory-policy may drop keys without a word")
 #define OPTION_FORMAT                                                                              \
-    CHOICE("format", "csv|npz", "csv", "what a zip holds: one CSV for pandas, or one array per column for numpy")
+    CHOICE("format", "csv|npz", "csv",                                                             \
+           "what a zip holds: one CSV for pandas, or one array per column for numpy")
 #define OPTION_REPLACE                                                                             \
     FLAG("replace-stale", "compute and replace results of older data, of another spec or format")
 #define OPTIONS_WHAT                                                                               \
-    NEEDED("snapshot", "DIR", "the snapshot to read"), NEEDED("spec", "FILE", "the feature spec, JSON"), \
+    NEEDED("snapshot", "DIR", "the snapshot to read"),                                             \
+        NEEDED("spec", "FILE", "the feature spec, JSON"),                                          \
         NEEDED("dest", "URL", "where results go: file:///dir, or a plain directory")
 #define OPTIONS_KEYS                                                                               \
     DATE("from", "first date, inclusive; without it the first that the target table has"),         \
@@ -53,6 +74,9 @@
         TEXT("keys", "FILE|-", "take the dates from a file or from standard input, one a line"),   \
         COUNT("limit", "N", NULL, 1, INT64_C(2147483647),                                          \
               "only N dates, spread over the others: to see a few before paying for a decade")
+#define OPTION_INDEX_DIR                                                                           \
+    TEXT("index-dir", "DIR",                                                                       \
+         "where the snapshot's index is kept if not in the snapshot (read-only disks)")
 
 static const struct option options_run[] = {
     OPTIONS_WHAT,
@@ -60,17 +84,47 @@ static const struct option options_run[] = {
     COUNT("workers", "N", "one per CPU, at least 2", 1, 256, "worker processes"),
     OPTION_FORMAT,
     OPTION_REPLACE,
-    TEXT("index-dir", "DIR", "where the snapshot's index is kept if not in the snapshot (read-only disks)"),
+    OPTION_INDEX_DIR,
     FLAG("json", "print one JSON object at the end instead of the summary"),
     END,
 };
 static const struct option options_create[] = {
-    {.name = "csv", .kind = OPTION_LIST, .value = "NAME=FILE[,…]", .required = true,
-     .purpose = "a table: its name, its file, then time=COL, group=COL, key=COL and COL:TYPE where the "
-                "type shall not be guessed (integer, decimal, float, date, timestamp, string)"},
+    {.name = "csv",
+     .kind = OPTION_LIST,
+     .value = "NAME=FILE[,…]",
+     .required = true,
+     .purpose =
+         "a table: its name, its file, then time=COL, group=COL, key=COL and COL:TYPE where the "
+         "type shall not be guessed (integer, decimal, float, date, timestamp, string)"},
     NEEDED("out", "DIR", "the directory to make"),
     TEXT("spec", "FILE", "take time, group and key of each table from this spec"),
     FLAG("drop-null-time", "leave out rows without a time instead of refusing them"),
+    OPTION_JSON,
+    END,
+};
+static const struct option options_rate[] = {
+    NEEDED("table", "T", "the history to go through, in order of its time"),
+    NEEDED("by", "COL", "who is rated: a horse, a jockey, a team"),
+    NEEDED("within", "COL", "rows of one time that share it have met: a race, a match"),
+    NEEDED("order", "COL", "the smaller one is better; empty did not finish and does not count"),
+    FLAG("desc", "the greater one is better: points, speed"),
+    {.name = "k",
+     .kind = OPTION_TEXT,
+     .value = "X",
+     .fallback = "24",
+     .purpose = "how far one group can move a rating"},
+    {.name = "start",
+     .kind = OPTION_TEXT,
+     .value = "X",
+     .fallback = "1500",
+     .purpose = "the rating of a newcomer"},
+    {.name = "scale",
+     .kind = OPTION_TEXT,
+     .value = "X",
+     .fallback = "400",
+     .purpose = "the lead that stands for ten wins to one"},
+    NEEDED("as", "NAME", "the new table's name"),
+    NEEDED("out", "NEWDIR", "the directory to make"),
     OPTION_JSON,
     END,
 };
@@ -84,7 +138,42 @@ static const struct option options_none[] = {END};
 static const struct option options_check[] = {
     NEEDED("snapshot", "DIR", "the snapshot that the spec is for"),
     DATE("key", "the date to compute as a sample; without it the last one"),
+    OPTION_INDEX_DIR,
     OPTION_JSON,
+    END,
+};
+static const struct option options_explain[] = {
+    NEEDED("snapshot", "DIR", "the snapshot that the spec is for"),
+    COUNT("sample", "N", "20", 1, 100000,
+          "count the rows of history on so many dates, spread over all"),
+    OPTION_INDEX_DIR,
+    OPTION_JSON,
+    END,
+};
+static const struct option options_why[] = {
+    NEEDED("snapshot", "DIR", "the snapshot that the spec is for"),
+    {.name = "key", .kind = OPTION_DATE, .value = "DATE", .purpose = "the date", .required = true},
+    {.name = "row",
+     .kind = OPTION_INT,
+     .value = "N",
+     .min = 0,
+     .max = INT64_C(2147483647),
+     .required = true,
+     .purpose = "the row of the date's output, counted from 0"},
+    NEEDED("feature", "NAME", "the column of the output"),
+    COUNT("limit", "N", "100", 1, INT64_C(2147483647), "show only the newest N rows"),
+    OPTION_INDEX_DIR,
+    OPTION_JSON,
+    END,
+};
+static const struct option options_features[] = {
+    NEEDED("snapshot", "DIR", "the history"),
+    NEEDED("spec", "FILE", "the feature spec, JSON"),
+    NEEDED("rows", "FILE", "the rows, CSV with the target table's columns"),
+    NEEDED(
+        "out", "FILE",
+        "where the columns go: a file that ends in .csv or .npz, or - for CSV on standard output"),
+    OPTION_INDEX_DIR,
     END,
 };
 static const struct option options_enqueue[] = {
@@ -92,13 +181,17 @@ static const struct option options_enqueue[] = {
     OPTIONS_KEYS,
     OPTION_FORMAT,
     FLAG("newest-first", "lease the newest dates first"),
-    COUNT("lease-seconds", "S", "30", 1, 86400, "how long a silent worker keeps its keys, in seconds"),
+    COUNT("lease-seconds", "S", "30", 1, 86400,
+          "how long a silent worker keeps its keys, in seconds"),
     COUNT("key-seconds", "S", "3600", 1, 604800, "the longest that one key may take, in seconds"),
-    COUNT("max-attempts", "N", "3", 1, 1000, "tries that may end in an error before a key has failed"),
-    COUNT("max-interruptions", "N", "10", 1, 1000, "times that a key may lose its worker before it has failed"),
+    COUNT("max-attempts", "N", "3", 1, 1000,
+          "tries that may end in an error before a key has failed"),
+    COUNT("max-interruptions", "N", "10", 1, 1000,
+          "times that a key may lose its worker before it has failed"),
     OPTION_REPLACE,
     TEXT("notify", "URL", "kept in _batch.json for a webhook; this version sends nothing yet"),
-    FLAG("durable", "kept in _batch.json; this version leaves it to Redis when keys reach its disk"),
+    FLAG("durable",
+         "kept in _batch.json; this version leaves it to Redis when keys reach its disk"),
     OPTIONS_REDIS,
     OPTION_JSON,
     END,
@@ -144,75 +237,126 @@ static int cmd_man(const struct args *args, struct err *err);
 
 static const struct verb rows[] = {
     {"run", "", 0, 0, "do a whole batch on this machine",
-     "Computes every date of the target table (or those you name) and leaves one zip per date in the destination. It "
-     "starts a Redis of its own on a unix socket and worker processes, and ends them all. Results that are there "
-     "already are not computed again, so the same command goes on where an interrupted one stopped.",
+     "Computes every date of the target table (or those you name) and leaves one zip per date in "
+     "the destination. It starts a Redis of its own on a unix socket and worker processes, and "
+     "ends them all. Results that are there already are not computed again, so the same command "
+     "goes on where an interrupted one stopped.",
      "hiwari run --snapshot data --spec spec.json --dest file:///srv/features",
-     EXITS_FAILED | EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG | EXITS_DRAINED,
+     EXITS_FAILED | EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG |
+         EXITS_DRAINED,
      options_run, cmd_run},
     {"snapshot create", "", 0, 0, "make a snapshot from CSV files",
-     "Reads the files, finds the types of their columns, sorts the rows by time and writes a directory of numpy arrays "
-     "that workers map into memory. The directory appears whole or not at all. An empty field is null, \"\" is an "
-     "empty string. A table without time is static and has a key for lookups.",
+     "Reads the files, finds the types of their columns, sorts the rows by time and writes a "
+     "directory of numpy arrays that workers map into memory. The directory appears whole or not "
+     "at all. An empty field is null, \"\" is an empty string. A table without time is static and "
+     "has a key for lookups.",
      "hiwari snapshot create --csv entries=entries.csv,time=race_date,group=race_id --out data",
      EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_create, cmd_snapshot_create},
+    {"snapshot rate", "DIR", 1, 1, "add a table of Elo ratings to a copy of a snapshot",
+     "Goes through a table once in order of time and rates all who meet: 1 / (1 + 10^((b - a) / "
+     "scale)) is what a is expected to score against b, and a group of n counts as its pairs with "
+     "weight 1 / (n - 1). Groups of one time start from the ratings before it. The new table has "
+     "one row for each entity and time at which it has played: time, entity, rating, games. A spec "
+     "reads it with asof, strictly before the cutoff, so that no result is seen too early.",
+     "hiwari snapshot rate data --table entries --by horse_id --within race_id --order finish --as "
+     "elo --out data2",
+     EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_rate, cmd_snapshot_rate},
     {"snapshot index", "DIR", 1, 1, "prepare a snapshot for a spec, so that workers start at once",
-     "Writes, beside the tables, the rows of each entity in order of time for the windows of a spec. Results are the "
-     "same with and without it; a worker that does not find it builds it in memory. 'hiwari run' does this by itself.",
-     "hiwari snapshot index data --spec spec.json", EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_index,
-     cmd_snapshot_index},
-    {"snapshot show", "DIR", 1, 1, "what is in a snapshot", "Prints its id, tables, columns, types, nulls, rows and dates.",
-     "hiwari snapshot show data", EXITS_CONFIG, options_json, cmd_snapshot_show},
+     "Writes, beside the tables, the rows of each entity in order of time for the windows of a "
+     "spec. Results are the same with and without it; a worker that does not find it builds it in "
+     "memory. 'hiwari run' does this by itself.",
+     "hiwari snapshot index data --spec spec.json", EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG,
+     options_index, cmd_snapshot_index},
+    {"snapshot show", "DIR", 1, 1, "what is in a snapshot",
+     "Prints its id, tables, columns, types, nulls, rows and dates.", "hiwari snapshot show data",
+     EXITS_CONFIG, options_json, cmd_snapshot_show},
     {"snapshot verify", "DIR", 1, 1, "read every byte of a snapshot and compare checksums",
-     "Opening a snapshot checks the sizes of its files; this checks their content, the order of rows and the id.",
+     "Opening a snapshot checks the sizes of its files; this checks their content, the order of "
+     "rows and the id.",
      "hiwari snapshot verify data", EXITS_CONFIG, options_none, cmd_snapshot_verify},
     {"spec check", "FILE", 1, 1, "check a spec against a snapshot",
-     "Finds what is wrong before a key is computed: unknown tables, columns and calculations, types that do not fit, "
-     "cycles, and every read that would look into the future. Then computes one date as a sample and shows its "
-     "columns, so that one that is always null or always the same is noticed.",
-     "hiwari spec check spec.json --snapshot data", EXITS_INPUT | EXITS_CONFIG, options_check, cmd_spec_check},
+     "Finds what is wrong before a key is computed: unknown tables, columns and calculations, "
+     "types that do not fit, cycles, and every read that would look into the future. Then computes "
+     "one date as a sample and shows its columns, so that one that is always null or always the "
+     "same is noticed. Says what the spec has for nothing: tables, derived columns and windows "
+     "that no feature reads.",
+     "hiwari spec check spec.json --snapshot data", EXITS_INPUT | EXITS_CONFIG, options_check,
+     cmd_spec_check},
+    {"spec explain", "FILE", 1, 1, "one English sentence for each column, and what it costs",
+     "Says of each column of the output what it is. Then, for each window, how many rows of "
+     "history it holds for a date (the mean over some dates), whether the snapshot has its index, "
+     "and whether sums kept in the index answer it without reading those rows.",
+     "hiwari spec explain spec.json --snapshot data", EXITS_INPUT | EXITS_CONFIG, options_explain,
+     cmd_spec_explain},
+    {"spec why", "FILE", 1, 1, "the rows behind one value",
+     "Prints the value of one feature on one row of a date, and what it was made from: the rows of "
+     "history in the window with their values, the rows of the group, or what an expression read. "
+     "Rows count from 0, in the order in which the date's result has them.",
+     "hiwari spec why spec.json --snapshot data --key 2024-01-31 --row 0 --feature win_rate",
+     EXITS_INPUT | EXITS_CONFIG, options_why, cmd_spec_why},
     {"spec schema", "", 0, 0, "print the JSON Schema of specs, for editors",
-     "With it an editor completes and checks specs while they are written.", "hiwari spec schema > spec.schema.json", 0,
-     options_none, cmd_spec_schema},
+     "With it an editor completes and checks specs while they are written.",
+     "hiwari spec schema > spec.schema.json", 0, options_none, cmd_spec_schema},
+    {"features", "", 0, 0, "the features of rows that the snapshot does not have yet",
+     "For tomorrow: reads target rows from a CSV file and writes, in the order of the file, "
+     "exactly the columns that a batch would have for them. The file has the target table's "
+     "columns, of the types that they have in the snapshot; result columns may be missing or "
+     "empty, and labels are then null. History is the snapshot's, strictly before each row's "
+     "cutoff. Groups are made of the file's rows alone, so give whole groups. Columns that the "
+     "table does not have are ignored with a note.",
+     "hiwari features --snapshot data --spec spec.json --rows tomorrow.csv --out "
+     "tomorrow_features.csv",
+     EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_features, cmd_features},
     {"enqueue", "BATCH", 1, 1, "put the dates of a batch into Redis, for workers anywhere",
-     "Writes _batch.json into the destination, then adds the keys to Redis. Results that are there already are "
-     "skipped. Running it twice adds nothing; running it again after it was interrupted completes it.",
+     "Writes _batch.json into the destination, then adds the keys to Redis. Results that are there "
+     "already are skipped. Running it twice adds nothing; running it again after it was "
+     "interrupted completes it.",
      "hiwari enqueue nightly --spec spec.json --snapshot data --dest file:///srv/features",
-     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_enqueue, cmd_enqueue},
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_enqueue,
+     cmd_enqueue},
     {"status", "[BATCH]", 0, 1, "how far a batch is; without BATCH all of them",
-     "Counts of keys, rate and remaining time, workers and failures. Exits 1 when keys have failed, and when keys wait "
-     "and no worker was seen for two minutes.",
-     "hiwari status nightly --watch", EXITS_FAILED | EXITS_UNREACHABLE | EXITS_CONFIG, options_status, cmd_status},
-    {"show", "BATCH KEY", 2, 2, "everything about one key", "Its state, attempts, interruptions, last error and last leases.",
-     "hiwari show nightly 2024-01-31", EXITS_UNREACHABLE | EXITS_CONFIG, options_batch_json, cmd_show},
+     "Counts of keys, rate and remaining time, workers and failures. Exits 1 when keys have "
+     "failed, and when keys wait and no worker was seen for two minutes.",
+     "hiwari status nightly --watch", EXITS_FAILED | EXITS_UNREACHABLE | EXITS_CONFIG,
+     options_status, cmd_status},
+    {"show", "BATCH KEY", 2, 2, "everything about one key",
+     "Its state, attempts, interruptions, last error and last leases.",
+     "hiwari show nightly 2024-01-31", EXITS_UNREACHABLE | EXITS_CONFIG, options_batch_json,
+     cmd_show},
     {"retry", "BATCH [KEY …]", 1, -1, "give failed keys another chance",
      "Moves failed keys back to waiting with fresh budgets: those named, or with --all every one.",
-     "hiwari retry nightly --all", EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_CONFIG, options_retry, cmd_retry},
+     "hiwari retry nightly --all", EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_CONFIG,
+     options_retry, cmd_retry},
     {"reconcile", "BATCH", 1, 1, "enqueue again whatever has no result",
-     "The destination is the truth: keys whose result is missing are moved to waiting, keys whose result is there are "
-     "done. A Redis that has lost everything gets the batch again from _batch.json. Safe at any time, and in cron.",
+     "The destination is the truth: keys whose result is missing are moved to waiting, keys whose "
+     "result is there are done. A Redis that has lost everything gets the batch again from "
+     "_batch.json. Safe at any time, and in cron.",
      "hiwari reconcile nightly --dest file:///srv/features",
-     EXITS_FAILED | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_reconcile, cmd_reconcile},
+     EXITS_FAILED | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_reconcile,
+     cmd_reconcile},
     {"fsck", "BATCH", 1, 1, "compare what Redis knows of a batch with itself",
-     "Each key must be in exactly one of pending, delayed, leased, done and failed. Exits 1 when something is found "
-     "that has not been repaired.",
-     "hiwari fsck nightly --repair", EXITS_FAILED | EXITS_UNREACHABLE | EXITS_CONFIG, options_fsck, cmd_fsck},
+     "Each key must be in exactly one of pending, delayed, leased, done and failed. Exits 1 when "
+     "something is found that has not been repaired.",
+     "hiwari fsck nightly --repair", EXITS_FAILED | EXITS_UNREACHABLE | EXITS_CONFIG, options_fsck,
+     cmd_fsck},
     {"pause", "BATCH", 1, 1, "hand out no more keys", "Workers finish what they hold and wait.",
      "hiwari pause nightly", EXITS_UNREACHABLE | EXITS_CONFIG, options_batch, cmd_pause},
-    {"resume", "BATCH", 1, 1, "go on after pause", "Keys are handed out again.", "hiwari resume nightly",
-     EXITS_UNREACHABLE | EXITS_CONFIG, options_batch, cmd_resume},
+    {"resume", "BATCH", 1, 1, "go on after pause", "Keys are handed out again.",
+     "hiwari resume nightly", EXITS_UNREACHABLE | EXITS_CONFIG, options_batch, cmd_resume},
     {"cancel", "BATCH", 1, 1, "stop a batch for good",
      "Workers drop what they hold and exit 75. Results and records stay.", "hiwari cancel nightly",
      EXITS_UNREACHABLE | EXITS_CONFIG, options_batch, cmd_cancel},
     {"purge", "BATCH", 1, 1, "remove a batch from Redis",
-     "Removes all that Redis knows of the batch; results in the destination stay. 'hiwari reconcile' can bring it back.",
+     "Removes all that Redis knows of the batch; results in the destination stay. 'hiwari "
+     "reconcile' can bring it back.",
      "hiwari purge nightly", EXITS_UNREACHABLE | EXITS_CONFIG, options_batch, cmd_purge},
-    {"help", "[VERB]", 0, 2, "this list, or the help of one verb", "The same as --help.", "hiwari help run", 0,
-     options_none, cmd_help},
+    {"help", "[VERB]", 0, 2, "this list, or the help of one verb", "The same as --help.",
+     "hiwari help run", 0, options_none, cmd_help},
     {"completion", "", 0, 0, "print a completion script for bash",
-     "Made from the same rows as this help.", "source <(hiwari completion)", 0, options_none, cmd_completion},
-    {"man", "", 0, 0, "print the man page", "Made from the same rows as this help.", "hiwari man | man -l -", 0,
-     options_none, cmd_man},
+     "Made from the same rows as this help.", "source <(hiwari completion)", 0, options_none,
+     cmd_completion},
+    {"man", "", 0, 0, "print the man page", "Made from the same rows as this help.",
+     "hiwari man | man -l -", 0, options_none, cmd_man},
 };
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -229,8 +373,8 @@ static const struct verb *const *all_verbs(void)
 static const struct verb *find_verb(int argc, const char *const *argv, int *ret_words)
 {
     for (int words = argc < 2 ? argc : 2; words >= 1; words--) {
-        CLEANUP(mem_free_chars) char *name =
-            words == 2 ? mem_printf("%s %s", argv[0], argv[1]) : mem_strdup(argv[0]);
+        CLEANUP(mem_free_chars)
+        char *name = words == 2 ? mem_printf("%s %s", argv[0], argv[1]) : mem_strdup(argv[0]);
         *ret_words = words;
         for (int i = 0; i < N_ROWS; i++)
             if (strcmp(rows[i].name, name) == 0)
@@ -249,15 +393,18 @@ static int unknown_verb(int argc, const char *const *argv, struct err *err)
         if (strncmp(names[i], argv[0], len) == 0 && names[i][len] == ' ')
             str_addf(&family, "%s%s", family.len ? ", " : "", names[i]);
     }
-    CLEANUP(mem_free_chars) char *two = argc > 1 ? mem_printf("%s %s", argv[0], argv[1]) : mem_strdup(argv[0]);
+    CLEANUP(mem_free_chars)
+    char *two = argc > 1 ? mem_printf("%s %s", argv[0], argv[1]) : mem_strdup(argv[0]);
     const char *near = str_nearest(two, names, N_ROWS);
     near = near ? near : str_nearest(argv[0], names, N_ROWS);
     if (family.len && !(argc > 1 && near))
-        return err_set(err, ERR_USAGE, "'hiwari %s' is followed by a second word: %s", argv[0], family.s);
+        return err_set(err, ERR_USAGE, "'hiwari %s' is followed by a second word: %s", argv[0],
+                       family.s);
     if (near)
         return err_set(err, ERR_USAGE, "there is no 'hiwari %s': did you mean 'hiwari %s'?",
                        family.len ? two : argv[0], near);
-    return err_set(err, ERR_USAGE, "there is no 'hiwari %s'; 'hiwari help' lists the verbs", argv[0]);
+    return err_set(err, ERR_USAGE, "there is no 'hiwari %s'; 'hiwari help' lists the verbs",
+                   argv[0]);
 }
 
 static int print(const struct str *text)
@@ -336,7 +483,8 @@ static int command_line(int argc, char **argv, struct err *err)
 static void hold_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
             _exit(70);
 }
 

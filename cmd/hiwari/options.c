@@ -53,7 +53,8 @@ static bool choice_ok(const char *words, const char *given)
 }
 
 /* Check the text of one option and keep its value. */
-static int value_set(const struct option *option, struct value *value, const char *text, struct err *err)
+static int value_set(const struct option *option, struct value *value, const char *text,
+                     struct err *err)
 {
     switch (option->kind) {
     case OPTION_INT:
@@ -64,7 +65,8 @@ static int value_set(const struct option *option, struct value *value, const cha
         break;
     case OPTION_DATE:
         if (!date_parse(text, strlen(text), &value->number))
-            return err_set(err, ERR_USAGE, "--%s takes a date as 2024-01-31, not '%s'", option->name, text);
+            return err_set(err, ERR_USAGE, "--%s takes a date as 2024-01-31, not '%s'",
+                           option->name, text);
         break;
     case OPTION_CHOICE:
         if (!choice_ok(option->value, text))
@@ -89,8 +91,8 @@ static int unknown_option(const struct verb *verb, const char *name, struct err 
     names[n++] = "help";
     const char *near = str_nearest(name, names, n);
     if (near)
-        return err_set(err, ERR_USAGE, "hiwari %s has no option --%s: did you mean --%s?", verb->name,
-                       name, near);
+        return err_set(err, ERR_USAGE, "hiwari %s has no option --%s: did you mean --%s?",
+                       verb->name, name, near);
     return err_set(err, ERR_USAGE, "hiwari %s has no option --%s; 'hiwari %s --help' lists them",
                    verb->name, name, verb->name);
 }
@@ -121,7 +123,8 @@ static int option_take(struct args *args, int argc, char **argv, int *i, struct 
     }
     if (!value) {
         if (*i + 1 >= argc || str_starts(argv[*i + 1], "--"))
-            return err_set(err, ERR_USAGE, "--%s needs a value: --%s %s", name, name, option->value);
+            return err_set(err, ERR_USAGE, "--%s needs a value: --%s %s", name, name,
+                           option->value);
         value = argv[++*i];
     }
     return value_set(option, slot, value, err);
@@ -131,10 +134,11 @@ static int args_check(const struct args *args, struct err *err)
 {
     const struct verb *verb = args->verb;
     if (args->n_positional < verb->min_arguments)
-        return err_set(err, ERR_USAGE, "hiwari %s needs %s; 'hiwari %s --help' explains", verb->name,
-                       verb->arguments, verb->name);
+        return err_set(err, ERR_USAGE, "hiwari %s needs %s; 'hiwari %s --help' explains",
+                       verb->name, verb->arguments, verb->name);
     if (verb->max_arguments >= 0 && args->n_positional > verb->max_arguments)
-        return err_set(err, ERR_USAGE, "hiwari %s does not know what to do with '%s'; 'hiwari %s --help' explains",
+        return err_set(err, ERR_USAGE,
+                       "hiwari %s does not know what to do with '%s'; 'hiwari %s --help' explains",
                        verb->name, args->positional[verb->max_arguments], verb->name);
     for (int i = 0; verb->options[i].name; i++)
         if (verb->options[i].required && !args->values[i].n)
@@ -161,8 +165,8 @@ int args_parse(const struct verb *verb, int argc, char **argv, struct args **ret
             if (r < 0)
                 return r;
         } else if (!only_arguments && arg[0] == '-' && arg[1]) {
-            return err_set(err, ERR_USAGE, "options are written in full, such as --help; '%s' is not known",
-                           arg);
+            return err_set(err, ERR_USAGE,
+                           "options are written in full, such as --help; '%s' is not known", arg);
         } else {
             args->positional[args->n_positional++] = arg;
         }

@@ -68,6 +68,8 @@ int64_t output_snapshot_bytes(const struct snapshot *snapshot)
 
 void output_no_worker(const char *batch, const char *snapshot_dir)
 {
-    fprintf(stderr, "no worker is alive; start one where the snapshot is:\n  hiwari-worker --batch %s --snapshot %s\n",
+    fprintf(stderr,
+            "no worker is alive; start one where the snapshot is:\n  hiwari-worker --batch %s "
+            "--snapshot %s\n",
             batch, snapshot_dir ? snapshot_dir : "DIR");
 }

@@ -53,7 +53,8 @@ static void add_duration(struct str *out, double seconds)
 {
     int64_t s = (int64_t)ceil(seconds);
     if (s >= 3600)
-        str_addf(out, "%lld:%02lld:%02lld", (long long)s / 3600, (long long)s / 60 % 60, (long long)s % 60);
+        str_addf(out, "%lld:%02lld:%02lld", (long long)s / 3600, (long long)s / 60 % 60,
+                 (long long)s % 60);
     else
         str_addf(out, "%lld:%02lld", (long long)s / 60, (long long)s % 60);
 }
@@ -63,7 +64,7 @@ static void add_numbers(struct str *out, int64_t done, int64_t total, const char
                         const char *note)
 {
     str_addf(out, "%lld of %lld %s", (long long)done, (long long)total, unit);
-    if (rate > 0)
+    if (rate > 0 && done < total)
         str_addf(out, rate < 10 ? "  %.1f %s/s" : "  %.0f %s/s", rate, unit);
     if (rate > 0 && done < total) {
         str_addz(out, "  ");
@@ -74,8 +75,8 @@ static void add_numbers(struct str *out, int64_t done, int64_t total, const char
         str_addf(out, "  %s", note);
 }
 
-void progress_line(struct str *out, int width, bool utf8, int64_t done, int64_t total, const char *unit,
-                   double rate, const char *note)
+void progress_line(struct str *out, int width, bool utf8, int64_t done, int64_t total,
+                   const char *unit, double rate, const char *note)
 {
     CLEANUP(str_deinit) struct str numbers = {0};
     add_numbers(&numbers, done, total, unit, rate, note);
@@ -101,7 +102,8 @@ static int terminal_width(void)
     return 80;
 }
 
-void progress_show(struct progress *p, int64_t done, int64_t total, const char *note, int64_t now_ms)
+void progress_show(struct progress *p, int64_t done, int64_t total, const char *note,
+                   int64_t now_ms)
 {
     look(p, done, now_ms);
     if (now_ms - p->start_ms < p->delay_ms)

@@ -18,21 +18,24 @@ struct progress {
     int64_t start_ms, delay_ms;
     int64_t first;              /* what was done already at the start: not counted in the rate */
     int64_t seen_ms, seen_done; /* of the last look */
-    double rate;                /* per second, smoothed over some seconds; negative: not known yet */
-    int64_t spoke_ms;           /* last plain line */
+    double rate;      /* per second, smoothed over some seconds; negative: not known yet */
+    int64_t spoke_ms; /* last plain line */
 };
 
 void progress_init(struct progress *p, const char *unit, int64_t delay_ms, int64_t now_ms);
-void progress_begin(struct progress *p, int64_t done, int64_t now_ms); /* the work begins now, at `done` */
-void progress_show(struct progress *p, int64_t done, int64_t total, const char *note, int64_t now_ms);
+void progress_begin(struct progress *p, int64_t done,
+                    int64_t now_ms); /* the work begins now, at `done` */
+void progress_show(struct progress *p, int64_t done, int64_t total, const char *note,
+                   int64_t now_ms);
 void progress_clear(struct progress *p); /* take the line away: something else is to be said */
 void progress_say(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* For lib's long work (a batch_progress_fn): ctx is the progress, what its note. */
 void progress_step(void *progress, const char *what, int64_t done, int64_t total);
 
-/* The line itself, without escape codes; pure, so that it can be tested. eta_s negative: unknown. */
-void progress_line(struct str *out, int width, bool utf8, int64_t done, int64_t total, const char *unit,
-                   double rate, const char *note);
+/* The line itself, without escape codes; pure, so that it can be tested. eta_s negative: unknown.
+ */
+void progress_line(struct str *out, int width, bool utf8, int64_t done, int64_t total,
+                   const char *unit, double rate, const char *note);
 
 #endif

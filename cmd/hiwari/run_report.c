@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "batch/columns_file.h"
+#include "connect.h"
 #include "output.h"
 
 enum { FAILURES_SHOWN = 10 };
@@ -61,16 +63,17 @@ static char *folder_words(const char *dest)
     return words;
 }
 
-static void print_how_to_open(const struct run_report *report, const char *folder, const char *format)
+static void print_how_to_open(const struct run_report *report, const char *folder,
+                              const char *format)
 {
     if (!report->example || strstr(folder, "://"))
         return;
     if (strcmp(format, "npz") == 0)
-        printf("  open one  python3 -c 'import numpy; print(dict(numpy.load(\"%s/%s.zip\")))'\n", folder,
-               report->example);
+        printf("  open one  python3 -c 'import numpy; print(dict(numpy.load(\"%s/%s.zip\")))'\n",
+               folder, report->example);
     else
-        printf("  open one  python3 -c 'import pandas; print(pandas.read_csv(\"%s/%s.zip\"))'\n", folder,
-               report->example);
+        printf("  open one  python3 -c 'import pandas; print(pandas.read_csv(\"%s/%s.zip\"))'\n",
+               folder, report->example);
 }
 
 static void print_counts(const struct run_report *report)
@@ -78,9 +81,11 @@ static void print_counts(const struct run_report *report)
     const struct queue_status *status = &report->status;
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT];
     if (report->stopped && waiting_keys(status))
-        printf("stopped: %s of %s keys are done\n", output_count(status->done, a), output_count(status->total, b));
+        printf("stopped: %s of %s keys are done\n", output_count(status->done, a),
+               output_count(status->total, b));
     else if (report->computed == 0 && status->failed == 0)
-        printf("nothing to do: all %s results are there\n", output_count(report->enqueued.total, a));
+        printf("nothing to do: all %s results are there\n",
+               output_count(report->enqueued.total, a));
     else if (report->computed > 0)
         printf("%s keys, %s rows in %s (%d worker%s)\n", output_count(report->computed, a),
                output_count(report->rows, b), output_seconds(report->seconds, c), report->workers,
@@ -98,7 +103,8 @@ static void advise(const struct run_report *report, const struct args *args)
     if (report->stopped && waiting_keys(status))
         fprintf(stderr, "nothing is lost; to go on, run the same command again\n");
     if (report->enqueued.stale && !args_flag(args, "replace-stale"))
-        fprintf(stderr, "%s results are of older data and were kept; --replace-stale computes them anew\n",
+        fprintf(stderr,
+                "%s results are of older data and were kept; --replace-stale computes them anew\n",
                 output_count(report->enqueued.stale, count));
 }
 
@@ -123,11 +129,29 @@ static void print_failures(const struct queue_status *status)
         }
         if (earlier)
             continue;
-        fprintf(stderr, "  %s%s (%s, %d attempt%s): %s\n", keys.s, same > 3 ? ", …" : "", first->class,
-                first->attempts, first->attempts == 1 ? "" : "s", first->error);
+        fprintf(stderr, "  %s%s (%s, %d attempt%s): %s\n", keys.s, same > 3 ? ", …" : "",
+                first->class, first->attempts, first->attempts == 1 ? "" : "s", first->error);
         shown++;
     }
     fprintf(stderr, "to try them again, run the same command again\n");
+}
+
+/* Columns that may know the result; none also where nothing is known about them. */
+static void find_alarms(const char *dest, struct columns_alarms *ret)
+{
+    CLEANUP(mem_free_chars) char *url = connect_dest(dest);
+    CLEANUP(store_close) struct store *store = NULL;
+    if (store_open(url, &store, NULL) == 0)
+        columns_file_alarms(store, ret, NULL);
+}
+
+static void print_alarms(const struct columns_alarms *alarms)
+{
+    for (int i = 0; i < alarms->n; i++)
+        fprintf(stderr, "%s%s", i ? ", " : "leak alarm: ", alarms->names[i]);
+    if (alarms->n)
+        fprintf(stderr, " may know the result: see the correlations in " BATCH_COLUMNS
+                        " in the destination\n");
 }
 
 static const char *final_state(const struct run_report *report)
@@ -137,7 +161,8 @@ static const char *final_state(const struct run_report *report)
     return report->status.state ? report->status.state : "settled";
 }
 
-static void print_json(const struct run_report *report, const char *dest)
+static void print_json(const struct run_report *report, const char *dest,
+                       const struct columns_alarms *alarms)
 {
     const struct queue_status *status = &report->status;
     CLEANUP(json_free) struct json *root = json_new_object();
@@ -154,6 +179,9 @@ static void print_json(const struct run_report *report, const char *dest)
     json_add_int(root, "workers", report->workers);
     json_add_number(root, "seconds", report->seconds);
     json_add_string(root, "dest", dest);
+    struct json *names = json_add_array(root, "alarms");
+    for (int i = 0; i < alarms->n; i++)
+        json_add_string(names, NULL, alarms->names[i]);
     struct json *failures = json_add_array(root, "failures");
     for (int i = 0; i < status->n_failures; i++) {
         struct json *node = json_add_object(failures, NULL);
@@ -168,8 +196,10 @@ static void print_json(const struct run_report *report, const char *dest)
 int run_report_print(const struct run_report *report, const struct args *args)
 {
     const char *dest = args_text(args, "dest");
+    CLEANUP(columns_alarms_deinit) struct columns_alarms alarms = {0};
+    find_alarms(dest, &alarms);
     if (args_flag(args, "json")) {
-        print_json(report, dest);
+        print_json(report, dest, &alarms);
     } else {
         CLEANUP(mem_free_chars) char *folder = folder_words(dest);
         print_counts(report);
@@ -177,6 +207,7 @@ int run_report_print(const struct run_report *report, const struct args *args)
         print_how_to_open(report, folder, args_text(args, "format"));
         fflush(stdout);
         print_failures(&report->status);
+        print_alarms(&alarms);
     }
     advise(report, args);
     return report->status.failed > 0 ? 1 : 0;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     char site[32];
@@ -67,24 +69,39 @@ bool fault_after(const char *site)
     return tick(site, FAULT_AFTER);
 }
 
+/* One number after a colon, or `otherwise`; *at moves behind it. */
+static int64_t number_at(const char **at, int64_t otherwise)
+{
+    char *end;
+    if (**at != ':')
+        return otherwise;
+    int64_t n = strtoll(*at + 1, &end, 10);
+    *at = end;
+    return n;
+}
+
 /* HIWARI_FAULT is read at each passing: it is set in tests only, and then costs nothing that
  * matters. */
 void fault_point(const char *name)
 {
     static int64_t passed;
     const char *wish = getenv("HIWARI_FAULT");
-    if (!wish || (strncmp(wish, "kill:", 5) != 0 && strncmp(wish, "stop:", 5) != 0 &&
-                  strncmp(wish, "hang:", 5) != 0))
+    const char *at = wish ? strchr(wish, ':') : NULL;
+    size_t len = strlen(name);
+    if (!at || strncmp(at + 1, name, len) != 0 || (at[len + 1] != ':' && at[len + 1] != '\0'))
         return;
-    const char *point = wish + 5;
-    size_t len = strcspn(point, ":");
-    if (strlen(name) != len || memcmp(point, name, len) != 0)
+    at += len + 1;
+    bool slow = strncmp(wish, "slow:", 5) == 0;
+    int64_t ms = slow ? number_at(&at, 0) : 0;
+    int64_t skip = number_at(&at, 0);
+    int64_t before = __atomic_fetch_add(&passed, 1, __ATOMIC_RELAXED);
+    if (slow && before >= skip)
+        clock_sleep_ms(ms);
+    else if (slow || before != skip)
         return;
-    int64_t skip = point[len] == ':' ? strtoll(point + len + 1, NULL, 10) : 0;
-    if (__atomic_fetch_add(&passed, 1, __ATOMIC_RELAXED) != skip)
-        return;
-    while (wish[0] == 'h')
-        pause();
-    kill(getpid(), wish[0] == 'k' ? SIGKILL : SIGSTOP);
+    else if (strncmp(wish, "kill:", 5) == 0)
+        kill(getpid(), SIGKILL);
+    else if (strncmp(wish, "stop:", 5) == 0)
+        kill(getpid(), SIGSTOP);
 }
 #endif

@@ -12,10 +12,11 @@
  *
  * and a test fails call 0, 1, 2 … until fault_tripped() says that there was none left to fail.
  *
- * A named point at which a whole process ends as if by kill -9, or stops as if by kill -STOP, for
- * tests with real processes: HIWARI_FAULT=kill:settle-manifest, HIWARI_FAULT=stop:before-put;
- * hang:computing lets that one thread never come back.
- * HIWARI_FAULT=kill:worker-put:3 acts at the fourth passing. */
+ * A named point in the code, for tests with real processes. HIWARI_FAULT says what happens there:
+ *
+ *     kill:POINT[:N]      the process ends as if by kill -9, at passing number N (from 0)
+ *     stop:POINT[:N]      the process stops as if by kill -STOP
+ *     slow:POINT:MS[:N]   the thread sleeps so long, at each passing from number N on */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 
-enum { FILL_STEP = 20 * QUEUE_STEP }; /* keys between two calls of progress */
+enum { FILL_STEP = 5 * QUEUE_STEP }; /* keys between two calls of progress */
 
 enum fill_place fill_place_of(const struct survey_entry *entry, bool replace, int64_t *ret_expect)
 {

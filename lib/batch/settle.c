@@ -49,6 +49,7 @@ int settle_reopen(struct queue *queue, struct store *store, struct err *err)
         return r;
     fault_point("reopened");
     r = store_delete(store, BATCH_SUCCESS, STORE_EXPECT_ANYTHING, err);
+    fault_point("unsuccess");
     return r < 0 ? r : 0;
 }
 
@@ -164,6 +165,40 @@ static int write_all(struct settling *s, struct err *err)
     return r == 0 ? finish(s, generation, err) : r;
 }
 
+/* ---- what the columns are like ---- */
+
+static bool still_holds(void *ctx)
+{
+    return holds(ctx);
+}
+
+/* For people and training code; the batch settles with or without it. */
+static void describe_columns(const struct settling *s)
+{
+    const struct settle_options *options = s->options;
+    struct err err = {0};
+    int64_t n = 0;
+    if (!options->columns)
+        return;
+    int64_t *keys = MEM_ARRAY(int64_t, (size_t)options->batch->n_keys + 1);
+    for (int64_t i = 0; i < options->batch->n_keys; i++) {
+        const struct record *record = &s->records->records[i];
+        if (!record->known || record->state != KEY_FAILED)
+            keys[n++] = i;
+    }
+    const struct columns_options columns = {.source = options->columns,
+                                            .store = options->store,
+                                            .batch = options->batch,
+                                            .keys = keys,
+                                            .n_keys = n,
+                                            .goes_on = still_holds,
+                                            .ctx = (void *)s};
+    if (columns_file_write(&columns, &err) < 0)
+        log_warn(BATCH_COLUMNS " could not be written; the results are not affected",
+                 LOG_S("error", err.text));
+    free(keys);
+}
+
 /* ---- the whole ---- */
 
 static int look(struct settling *s, struct err *err)
@@ -189,6 +224,7 @@ static int settle(struct settling *s, struct settle_result *ret, struct err *err
         ret->put_back = back > 0 ? back : 0;
         return back < 0 ? (int)back : SETTLE_NOT_YET;
     }
+    describe_columns(s);
     r = write_all(s, err);
     if (r == 0)
         *ret = (struct settle_result){

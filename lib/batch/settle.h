@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "batch/batch_file.h"
+#include "batch/columns_file.h"
 
 /* Answers, not failures. */
 enum {
@@ -27,7 +28,8 @@ struct settle_options {
     const struct worker_id *worker;
     struct store *store;
     const struct batch_file *batch;
-    const atomic_bool *stop; /* NULL, or set when the process is to end: SETTLE_LOST */
+    const struct columns_source *columns; /* NULL: `_columns.json` is left out */
+    const atomic_bool *stop;              /* NULL, or set when the process is to end: SETTLE_LOST */
 };
 
 struct settle_result {

@@ -137,6 +137,24 @@ struct column column_slice(const struct column *c, int64_t first, int64_t n)
     return view;
 }
 
+void column_take(const struct column *c, const int32_t *rows, int64_t n, struct column *ret)
+{
+    size_t size = type_bytes(c->type);
+    struct column out;
+    column_alloc(&out, c->type, n, c->valid != NULL);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy((uint8_t *)out.data + (size_t)i * size, (const uint8_t *)c->data + (size_t)rows[i] * size, size);
+        if (c->valid)
+            out.valid[i] = c->valid[rows[i]];
+    }
+    out.name = c->name;
+    out.scale = c->scale;
+    out.dict = c->dict;
+    out.nullable = c->nullable;
+    out.max_chars = c->max_chars;
+    *ret = out;
+}
+
 void frame_deinit(struct frame *frame)
 {
     if (!frame)

@@ -36,17 +36,17 @@ MEM_CLEANUP(calc_scratch_free, struct calc_scratch *);
 struct window { /* what a window calculation sees */
     int64_t n;  /* rows, nulls included */
     struct series arg[2];
-    const int32_t *day; /* the rows' times when they are dates … */
-    const int64_t
-        *us; /* … or timestamps; exactly one is not NULL unless n is 0 or the window is a group */
+    /* The rows' times: dates or timestamps, the other NULL. A group has neither. */
+    const int32_t *day;
+    const int64_t *us;
     int64_t cutoff_us;
     struct calc_scratch *scratch;
 };
 
 enum calc_place { CALC_WINDOW = 1, CALC_GROUP = 2 };
 
-struct calc_params { /* the constants of one use: calc_use fills them in from the text */
-    double number;   /* q of quantile, n of lag, k of gap_to, halflife … */
+struct calc_params { /* the constants of one use: calc_use reads them */
+    double number;   /* q of quantile, n of lag, k of gap_to, halflife of ewma */
     enum { TIES_MIN, TIES_AVG, TIES_MAX, TIES_DENSE, TIES_FIRST } ties;
     bool descending;    /* rank, pct_rank: the largest is first */
     bool from_smallest; /* gap_to, diff_best: asc */
@@ -65,9 +65,8 @@ union calc_value {
 /* Answers false for null. A result that no int64 or no finite double can hold is null. */
 typedef bool window_fn(const struct window *w, const struct calc_params *p, union calc_value *ret);
 /* From an exact sum of bools, integers or decimals (these in units of 10^-scale) and the number of
- * non-null values: for calculations that prefix sums can answer. The window function of such a
- * calculation gives the very same bits. For a wide sum of integers pass TYPE_DECIMAL with scale 0.
- */
+ * non-null values: for calculations that prefix sums can answer. Their window functions give the
+ * very same bits. For a wide sum of integers pass TYPE_DECIMAL with scale 0. */
 typedef bool sums_fn(__int128 sum, int64_t n, enum type type, int scale, union calc_value *ret);
 /* One value per row of the group into rows [at, at + w->n) of ret, which has the result's type and
  * a `valid`. Call calc_group instead: it knows what to do for calculations that have only a window
@@ -76,7 +75,7 @@ typedef void group_fn(const struct window *w, const struct calc_params *p, struc
                       int64_t at);
 
 enum calc_result {
-    RESULT_INT, /* integer */
+    RESULT_INT, /* integer; of rank with avg float */
     RESULT_FLOAT,
     RESULT_ROW,    /* the value of one row: type, scale and dictionary of arg[0] */
     RESULT_NUMBER, /* integer for bool and integer arguments, else float (sum, range, delta …) */
@@ -86,10 +85,10 @@ struct calc {
     const char *name;
     const char *usage; /* "ewma(x, halflife_rows=N)": for messages and explain */
     int places;        /* enum calc_place bits */
-    const char *args;  /* one letter per series argument: n number, c condition (bool), v any value,
-                          V any, optional */
-    const char *params; /* what else the call takes: a spec that calc_use understands, documented in
-                           calc.c */
+    /* One letter per series argument: n number, c condition (bool), v any value, V any, optional.
+     */
+    const char *args;
+    const char *params; /* what else the call takes: letters, see calc.c */
     enum calc_result result;
     bool never_null; /* counts: 0 for an empty window */
     bool others_ok;  /* group: may be used with others */

@@ -2,17 +2,12 @@
  * Copyright The hiwari authors */
 /* expr_bind.c - names get places and nodes get types; every type error is found here.
  *
- * Operands that must be of one type are wrapped in casts, so that evaluating an operator never
- * meets two types. A literal is cast right here. A string literal beside a date becomes a date. A date compared with
- * a timestamp becomes the last microsecond of its day.
- *
- * Integers carry the range they lie in, from the calendar, from bools and literals, so that sums of them are
+ * Each operator and function has a rule, run when its operands are bound: it checks them, has them
+ * cast to one type (expr_type.h), and sets the node's type and whether it can be null. Integers
+ * carry the range they lie in, from the calendar, from bools and literals, so that sums of them are
  * known not to overflow, and then not to be null. */
-#include <stdio.h>
-
-#include "base/date.h"
 #include "base/utf8.h"
-#include "features/expr_tree.h"
+#include "features/expr_type.h"
 
 struct binder {
     expr_resolve_fn *resolve;
@@ -24,262 +19,6 @@ struct binder {
 
 typedef int bind_fn(struct binder *b, struct expr *e);
 
-static int bind_node(struct binder *b, struct expr *e);
-
-/* "an integer", for messages. */
-static const char *a_type(enum type type)
-{
-    static const char *const words[] = {
-        [TYPE_NULL] = "null",       [TYPE_BOOL] = "a bool",           [TYPE_INT] = "an integer",
-        [TYPE_DECIMAL] = "a decimal", [TYPE_FLOAT] = "a float",       [TYPE_DATE] = "a date",
-        [TYPE_TIMESTAMP] = "a timestamp", [TYPE_STRING] = "a string",
-    };
-    return words[type];
-}
-
-static bool is_time(enum type type)
-{
-    return type == TYPE_DATE || type == TYPE_TIMESTAMP;
-}
-
-static void set_range(struct expr *e, int64_t low, int64_t high)
-{
-    e->low = low;
-    e->high = high;
-}
-
-static void set_type(struct expr *e, enum type type)
-{
-    e->type = type;
-    if (type == TYPE_BOOL)
-        set_range(e, 0, 1);
-    else
-        set_range(e, INT64_MIN, INT64_MAX);
-}
-
-static void set_registers(struct expr *e)
-{
-    e->registers = 1;
-    for (int i = 0; i < e->n_args && e->op != OP_CONST; i++) {
-        int need = expr_arg_register(e->op, i) + e->args[i]->registers;
-        e->registers = need > e->registers ? need : e->registers;
-    }
-}
-
-/* ---- casts ---- */
-
-/* Put a node above *slot. */
-static struct expr *wrap(struct expr **slot, enum expr_op op, enum type type)
-{
-    struct expr *arg = *slot, *e = expr_new(op, arg->at);
-    expr_add(e, arg);
-    set_type(e, type);
-    e->nullable = arg->nullable;
-    e->literals = arg->literals;
-    *slot = e;
-    return e;
-}
-
-static bool same_shape(enum type a, enum type b)
-{
-    return a == b || (a == TYPE_DECIMAL && b == TYPE_FLOAT);
-}
-
-static void cast_literal(struct expr *e, const struct expr *literal)
-{
-    if (e->type == TYPE_FLOAT)
-        e->f = (double)literal->i;
-    else if (e->type == TYPE_TIMESTAMP)
-        e->i = (literal->i + 1) * DATE_US_PER_DAY - 1;
-    else if (e->type == TYPE_DATE)
-        e->i = timestamp_day(literal->i);
-    else
-        e->i = literal->i;
-    if (e->type == TYPE_INT)
-        set_range(e, e->i, e->i);
-}
-
-static void cast(struct expr **slot, enum type type)
-{
-    struct expr *arg = *slot;
-    if (same_shape(arg->type, type))
-        return;
-    struct expr *e = wrap(slot, arg->op == OP_CONST ? OP_CONST : OP_CAST, type);
-    if (arg->type == TYPE_NULL) {
-        e->op = OP_CONST;
-        e->is_null = true;
-        e->nullable = true;
-    } else if (e->op == OP_CONST) {
-        cast_literal(e, arg);
-    } else if (type == TYPE_INT) {
-        set_range(e, arg->low, arg->high);
-    }
-    set_registers(e);
-}
-
-static void cast_args(struct expr *e, int from, enum type type)
-{
-    for (int i = from; i < e->n_args; i++)
-        cast(&e->args[i], type);
-}
-
-/* ---- one type for several operands ---- */
-
-/* The operands that must agree: places in the tree, so that casts can be put there. */
-struct operands {
-    struct expr **places[2]; /* runs of nodes */
-    int n[2];
-    bool compare; /* dates and timestamps may meet; bools are integers */
-};
-
-static struct expr **operand(const struct operands *o, int i)
-{
-    return i < o->n[0] ? &o->places[0][i] : &o->places[1][i - o->n[0]];
-}
-
-static int operand_count(const struct operands *o)
-{
-    return o->n[0] + o->n[1];
-}
-
-static bool is_string_literal(const struct expr *e)
-{
-    return e->op == OP_CONST && !e->is_null && e->type == TYPE_STRING;
-}
-
-/* A string literal among dates or timestamps is one. */
-static int literal_to_time(struct binder *b, struct expr **slot, bool among_timestamps)
-{
-    struct expr *literal = *slot;
-    int64_t value;
-    size_t len = strlen(literal->text);
-    if (date_parse(literal->text, len, &value)) {
-        if (among_timestamps)
-            return expr_error(b->err, literal->at,
-                              "a timestamp is compared with a whole day; write the time too: "
-                              "'%s 00:00:00'",
-                              literal->text);
-        wrap(slot, OP_CONST, TYPE_DATE)->i = value;
-    } else if (timestamp_parse(literal->text, len, &value)) {
-        wrap(slot, OP_CONST, TYPE_TIMESTAMP)->i = value;
-    } else {
-        return expr_error(b->err, literal->at,
-                          "'%.40s' is not a date or timestamp; write 'YYYY-MM-DD' or "
-                          "'YYYY-MM-DD hh:mm:ss'",
-                          literal->text);
-    }
-    set_registers(*slot);
-    return 0;
-}
-
-static int literals_to_time(struct binder *b, const struct operands *o)
-{
-    bool dates = false, timestamps = false;
-    for (int i = 0; i < operand_count(o); i++) {
-        dates |= (*operand(o, i))->type == TYPE_DATE;
-        timestamps |= (*operand(o, i))->type == TYPE_TIMESTAMP;
-    }
-    if (!dates && !timestamps)
-        return 0;
-    for (int i = 0; i < operand_count(o); i++) {
-        if (!is_string_literal(*operand(o, i)))
-            continue;
-        int r = literal_to_time(b, operand(o, i), timestamps);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* The type in which two types meet, or TYPE_NULL when they do not. */
-static enum type meet(enum type a, enum type b, bool compare)
-{
-    if (a == b)
-        return a;
-    if (type_is_number(a) && type_is_number(b))
-        return a == TYPE_DECIMAL || a == TYPE_FLOAT || b == TYPE_DECIMAL || b == TYPE_FLOAT
-                   ? TYPE_FLOAT
-                   : TYPE_INT;
-    return compare && is_time(a) && is_time(b) ? TYPE_TIMESTAMP : TYPE_NULL;
-}
-
-static int do_not_meet(struct binder *b, const struct expr *e, const struct expr *one,
-                       const struct expr *other, bool compare)
-{
-    char snips[2][EXPR_SNIP];
-    expr_snip(one, snips[0]);
-    expr_snip(other, snips[1]);
-    if (compare)
-        return expr_error(b->err, e->at, "cannot compare %s (%s) with %s (%s)", snips[0],
-                          a_type(one->type), snips[1], a_type(other->type));
-    return expr_error(b->err, e->at, "%s needs values of one type; %s is %s, %s is %s",
-                      expr_op_name(e->op), snips[0], a_type(one->type), snips[1],
-                      a_type(other->type));
-}
-
-/* Give all operands one type, and say which; TYPE_NULL when all are null. */
-static int unify(struct binder *b, const struct expr *e, const struct operands *o,
-                 enum type *ret_type)
-{
-    int r = literals_to_time(b, o);
-    if (r < 0)
-        return r;
-    const struct expr *first = NULL;
-    enum type type = TYPE_NULL;
-    for (int i = 0; i < operand_count(o); i++) {
-        const struct expr *node = *operand(o, i);
-        if (node->type == TYPE_NULL)
-            continue;
-        enum type next = first ? meet(type, node->type, o->compare) : node->type;
-        if (next == TYPE_NULL)
-            return do_not_meet(b, e, first, node, o->compare);
-        first = first ? first : node;
-        type = next;
-    }
-    if (type == TYPE_DECIMAL)
-        type = TYPE_FLOAT;
-    if (o->compare && (type == TYPE_BOOL || type == TYPE_NULL))
-        type = TYPE_INT;
-    for (int i = 0; i < operand_count(o); i++)
-        cast(operand(o, i), type);
-    *ret_type = type;
-    return 0;
-}
-
-static int unify_args(struct binder *b, struct expr *e, int from, bool compare,
-                      enum type *ret_type)
-{
-    struct operands o = {
-        .places = {e->args + from}, .n = {e->n_args - from}, .compare = compare};
-    return unify(b, e, &o, ret_type);
-}
-
-/* x and the elements of a list. */
-static int unify_list(struct binder *b, struct expr *e, enum type *ret_type)
-{
-    struct expr *list = e->args[1];
-    struct operands o = {
-        .places = {e->args, list->args}, .n = {1, list->n_args}, .compare = true};
-    return unify(b, e, &o, ret_type);
-}
-
-/* Look string literals up in the dictionary of the column they are compared with. */
-static void literals_to_codes(struct expr *e)
-{
-    const struct expr *column = NULL;
-    for (int i = 0; i < e->n_args && !column; i++) {
-        if (e->args[i]->op == OP_NAME && e->args[i]->type == TYPE_STRING)
-            column = e->args[i];
-    }
-    for (int i = 0; column && i < e->n_args; i++) {
-        struct expr *arg = e->args[i];
-        if (!is_string_literal(arg))
-            continue;
-        arg->dict = column->dict;
-        arg->code = dict_find(&arg->dict, arg->literals[arg->i]);
-    }
-}
-
 /* ---- what operands must be ---- */
 
 static int refuse_operand(struct binder *b, const struct expr *e, const char *needs,
@@ -287,16 +26,16 @@ static int refuse_operand(struct binder *b, const struct expr *e, const char *ne
 {
     char snip[EXPR_SNIP];
     return expr_error(b->err, e->at, "%s needs %s; %s is %s", expr_op_name(e->op), needs,
-                      expr_snip(arg, snip), a_type(arg->type));
+                      expr_snip(arg, snip), expr_a_type(arg->type));
 }
 
-/* Numbers from argument `from` on; with bools as integers, and floats if one is. */
-static int number_args(struct binder *b, struct expr *e, int from, enum type *ret_type)
+/* Numbers: together integers, as bools are too, or floats if one is. */
+static int number_args(struct binder *b, struct expr *e, enum type *ret_type)
 {
     enum type type = TYPE_INT;
-    for (int i = from; i < e->n_args; i++) {
+    for (int i = 0; i < e->n_args; i++) {
         const struct expr *arg = e->args[i];
-        if (is_time(arg->type) && (e->op == OP_ADD || e->op == OP_SUB))
+        if (expr_is_time(arg->type) && (e->op == OP_ADD || e->op == OP_SUB))
             return expr_error(b->err, e->at,
                               "%s does not work on dates; the days from a to b are "
                               "days_between(a, b)",
@@ -316,12 +55,13 @@ static int bool_args(struct binder *b, struct expr *e, int n)
     for (int i = 0; i < n; i++) {
         const struct expr *arg = e->args[i];
         if (arg->type == TYPE_BOOL || arg->type == TYPE_NULL) {
-            cast(&e->args[i], TYPE_BOOL);
+            expr_cast(&e->args[i], TYPE_BOOL);
             continue;
         }
         if (type_is_number(arg->type))
-            return expr_error(b->err, e->at, "%s needs a condition; %s is %s: compare it, as in %s != 0",
-                              expr_op_name(e->op), expr_snip(arg, snip), a_type(arg->type), snip);
+            return expr_error(
+                b->err, e->at, "%s needs a condition; %s is %s: compare it, as in %s != 0",
+                expr_op_name(e->op), expr_snip(arg, snip), expr_a_type(arg->type), snip);
         return refuse_operand(b, e, "a condition", arg);
     }
     return 0;
@@ -332,14 +72,14 @@ static int bool_args(struct binder *b, struct expr *e, int n)
 static int bind_const(struct binder *b, struct expr *e)
 {
     enum type type = e->is_null ? TYPE_NULL : e->type;
-    set_type(e, type);
+    expr_set_type(e, type);
     e->nullable = e->is_null;
     if (type == TYPE_STRING) {
         b->literals[b->n_literals] = (struct text){e->text, (int64_t)strlen(e->text)};
         e->max_chars = (int32_t)utf8_chars(e->text, strlen(e->text));
         e->i = b->n_literals++;
     } else if (type != TYPE_FLOAT) {
-        set_range(e, e->i, e->i);
+        expr_set_range(e, e->i, e->i);
     }
     return 0;
 }
@@ -348,11 +88,9 @@ static int bind_name(struct binder *b, struct expr *e)
 {
     struct column column = {0};
     int r = b->resolve(b->ctx, e->text, e->target, &column, &e->slot, b->err);
-    if (r < 0) {
-        err_prefix(b->err, "column %d", e->at);
+    if (r < 0)
         return r;
-    }
-    set_type(e, column.type);
+    expr_set_type(e, column.type);
     e->scale = column.scale;
     e->nullable = column.nullable || column.type == TYPE_NULL;
     e->dict = column.dict;
@@ -369,19 +107,19 @@ static int bind_list(struct binder *b, struct expr *e)
 
 static int bind_logic(struct binder *b, struct expr *e)
 {
-    set_type(e, TYPE_BOOL);
+    expr_set_type(e, TYPE_BOOL);
     return bool_args(b, e, e->n_args);
 }
 
 static int bind_comparison(struct binder *b, struct expr *e)
 {
     enum type type;
-    int r = unify_args(b, e, 0, true, &type);
+    int r = expr_unify_args(b->err, e, 0, true, &type);
     if (r < 0)
         return r;
-    set_type(e, TYPE_BOOL);
+    expr_set_type(e, TYPE_BOOL);
     if (type == TYPE_STRING)
-        literals_to_codes(e);
+        expr_literals_to_codes(e);
     return 0;
 }
 
@@ -394,10 +132,10 @@ static bool product_range(const struct expr *x, const struct expr *y, struct exp
         __builtin_mul_overflow(x->high, y->low, &corner[2]) ||
         __builtin_mul_overflow(x->high, y->high, &corner[3]))
         return false;
-    set_range(e, corner[0], corner[0]);
+    expr_set_range(e, corner[0], corner[0]);
     for (int i = 1; i < 4; i++)
-        set_range(e, corner[i] < e->low ? corner[i] : e->low,
-                  corner[i] > e->high ? corner[i] : e->high);
+        expr_set_range(e, corner[i] < e->low ? corner[i] : e->low,
+                       corner[i] > e->high ? corner[i] : e->high);
     return true;
 }
 
@@ -406,7 +144,7 @@ static bool remainder_range(const struct expr *x, const struct expr *y, struct e
     if (y->low == INT64_MIN || (y->low <= 0 && y->high >= 0))
         return false;
     int64_t most = (y->low > 0 ? y->high : -y->low) - 1;
-    set_range(e, x->low >= 0 ? 0 : -most, x->high <= 0 ? 0 : most);
+    expr_set_range(e, x->low >= 0 ? 0 : -most, x->high <= 0 ? 0 : most);
     return true;
 }
 
@@ -436,20 +174,20 @@ static bool arithmetic_range(struct expr *e)
         break;
     }
     if (fits)
-        set_range(e, low, high);
+        expr_set_range(e, low, high);
     return fits;
 }
 
 static int bind_arithmetic(struct binder *b, struct expr *e)
 {
     enum type type;
-    int r = number_args(b, e, 0, &type);
+    int r = number_args(b, e, &type);
     if (r < 0)
         return r;
     if (e->op == OP_DIV)
         type = TYPE_FLOAT;
-    cast_args(e, 0, type);
-    set_type(e, type);
+    expr_cast_args(e, 0, type);
+    expr_set_type(e, type);
     if (type == TYPE_INT ? !arithmetic_range(e) : e->n_args > 1)
         e->nullable = true;
     return 0;
@@ -460,7 +198,7 @@ static int bind_arithmetic(struct binder *b, struct expr *e)
 /* if and coalesce give one of their arguments. */
 static void set_choice(struct expr *e, enum type type)
 {
-    set_type(e, type);
+    expr_set_type(e, type);
     for (int i = 0; i < e->n_args; i++) {
         if (e->args[i]->type == type && e->args[i]->max_chars > e->max_chars)
             e->max_chars = e->args[i]->max_chars;
@@ -472,7 +210,7 @@ static int bind_if(struct binder *b, struct expr *e)
     enum type type;
     int r = bool_args(b, e, 1);
     if (r == 0)
-        r = unify_args(b, e, 1, false, &type);
+        r = expr_unify_args(b->err, e, 1, false, &type);
     if (r < 0)
         return r;
     set_choice(e, type);
@@ -483,7 +221,7 @@ static int bind_if(struct binder *b, struct expr *e)
 static int bind_coalesce(struct binder *b, struct expr *e)
 {
     enum type type;
-    int r = unify_args(b, e, 0, false, &type);
+    int r = expr_unify_args(b->err, e, 0, false, &type);
     if (r < 0)
         return r;
     set_choice(e, type);
@@ -495,8 +233,8 @@ static int bind_coalesce(struct binder *b, struct expr *e)
 static int bind_is_null(struct binder *b, struct expr *e)
 {
     if (e->args[0]->type == TYPE_NULL)
-        cast(&e->args[0], TYPE_INT);
-    set_type(e, TYPE_BOOL);
+        expr_cast(&e->args[0], TYPE_INT);
+    expr_set_type(e, TYPE_BOOL);
     e->nullable = false;
     return 0;
 }
@@ -506,23 +244,23 @@ static int bind_extreme(struct binder *b, struct expr *e)
 {
     enum type type;
     for (int i = 0; i < e->n_args; i++) {
-        if (e->args[i]->type == TYPE_STRING && !is_string_literal(e->args[i]))
+        if (e->args[i]->type == TYPE_STRING && !expr_is_string(e->args[i]))
             return refuse_operand(b, e, "numbers or dates", e->args[i]);
     }
-    int r = unify_args(b, e, 0, false, &type);
+    int r = expr_unify_args(b->err, e, 0, false, &type);
     if (r < 0)
         return r;
     if (type == TYPE_STRING)
         return refuse_operand(b, e, "numbers or dates", e->args[0]);
     if (type == TYPE_BOOL || type == TYPE_NULL)
         type = TYPE_INT;
-    cast_args(e, 0, type);
-    set_type(e, type);
+    expr_cast_args(e, 0, type);
+    expr_set_type(e, type);
     if (type == TYPE_INT) {
-        set_range(e, e->args[0]->low, e->args[0]->high);
+        expr_set_range(e, e->args[0]->low, e->args[0]->high);
         for (int i = 1; i < e->n_args; i++)
-            set_range(e, e->args[i]->low < e->low ? e->args[i]->low : e->low,
-                      e->args[i]->high > e->high ? e->args[i]->high : e->high);
+            expr_set_range(e, e->args[i]->low < e->low ? e->args[i]->low : e->low,
+                           e->args[i]->high > e->high ? e->args[i]->high : e->high);
     }
     return 0;
 }
@@ -536,13 +274,13 @@ static int bind_rounding(struct binder *b, struct expr *e)
                            digits < -15 || digits > 15))
         return expr_error(b->err, e->args[1]->at,
                           "the digits of round are an integer from -15 to 15");
-    int r = number_args(b, e, 0, &type);
+    int r = number_args(b, e, &type);
     if (r < 0)
         return r;
-    cast(&e->args[0], type);
-    set_type(e, type);
+    expr_cast(&e->args[0], type);
+    expr_set_type(e, type);
     if (type == TYPE_INT && digits >= 0)
-        set_range(e, e->args[0]->low, e->args[0]->high);
+        expr_set_range(e, e->args[0]->low, e->args[0]->high);
     else if (digits != 0)
         e->nullable = true;
     return 0;
@@ -551,11 +289,11 @@ static int bind_rounding(struct binder *b, struct expr *e)
 static int bind_real(struct binder *b, struct expr *e)
 {
     enum type type;
-    int r = number_args(b, e, 0, &type);
+    int r = number_args(b, e, &type);
     if (r < 0)
         return r;
-    cast(&e->args[0], TYPE_FLOAT);
-    set_type(e, TYPE_FLOAT);
+    expr_cast(&e->args[0], TYPE_FLOAT);
+    expr_set_type(e, TYPE_FLOAT);
     e->nullable = true; /* what is not finite is null */
     return 0;
 }
@@ -563,10 +301,10 @@ static int bind_real(struct binder *b, struct expr *e)
 static int date_arg(struct binder *b, struct expr *e, int i)
 {
     enum type type = e->args[i]->type;
-    if (type != TYPE_NULL && !is_time(type))
+    if (type != TYPE_NULL && !expr_is_time(type))
         return refuse_operand(b, e, "dates or timestamps", e->args[i]);
     if (type == TYPE_NULL || e->op != OP_HOUR)
-        cast(&e->args[i], TYPE_DATE);
+        expr_cast(&e->args[i], TYPE_DATE);
     return 0;
 }
 
@@ -575,25 +313,25 @@ static int bind_calendar(struct binder *b, struct expr *e)
     int r = date_arg(b, e, 0);
     if (r < 0)
         return r;
-    set_type(e, TYPE_INT);
+    expr_set_type(e, TYPE_INT);
     switch (e->op) {
     case OP_YEAR:
-        set_range(e, INT32_MIN, INT32_MAX);
+        expr_set_range(e, INT32_MIN, INT32_MAX);
         break;
     case OP_MONTH:
-        set_range(e, 1, 12);
+        expr_set_range(e, 1, 12);
         break;
     case OP_DAY:
-        set_range(e, 1, 31);
+        expr_set_range(e, 1, 31);
         break;
     case OP_WEEKDAY:
-        set_range(e, 0, 6);
+        expr_set_range(e, 0, 6);
         break;
     case OP_DAY_OF_YEAR:
-        set_range(e, 1, 366);
+        expr_set_range(e, 1, 366);
         break;
     default: /* OP_HOUR */
-        set_range(e, 0, 23);
+        expr_set_range(e, 0, 23);
         break;
     }
     return 0;
@@ -601,12 +339,11 @@ static int bind_calendar(struct binder *b, struct expr *e)
 
 static int bind_days_between(struct binder *b, struct expr *e)
 {
-    struct operands o = {.places = {e->args}, .n = {2}};
-    bool both_literal = is_string_literal(e->args[0]) && is_string_literal(e->args[1]);
+    bool both_literal = expr_is_string(e->args[0]) && expr_is_string(e->args[1]);
     for (int i = 0; i < 2; i++) {
-        if (!is_string_literal(e->args[i]) || both_literal)
+        if (!expr_is_string(e->args[i]) || both_literal)
             continue;
-        int r = literal_to_time(b, operand(&o, i), false);
+        int r = expr_literal_to_time(b->err, &e->args[i], false);
         if (r < 0)
             return r;
     }
@@ -615,21 +352,21 @@ static int bind_days_between(struct binder *b, struct expr *e)
         if (r < 0)
             return r;
     }
-    set_type(e, TYPE_INT);
-    set_range(e, INT32_MIN, INT32_MAX);
+    expr_set_type(e, TYPE_INT);
+    expr_set_range(e, INT32_MIN, INT32_MAX);
     return 0;
 }
 
 static int bind_bin(struct binder *b, struct expr *e)
 {
     enum type type;
-    int r = unify_list(b, e, &type);
+    int r = expr_unify_list(b->err, e, &type);
     if (r < 0)
         return r;
     if (type == TYPE_STRING)
         return refuse_operand(b, e, "a number or date", e->args[0]);
-    set_type(e, TYPE_INT);
-    set_range(e, 0, e->args[1]->n_args);
+    expr_set_type(e, TYPE_INT);
+    expr_set_range(e, 0, e->args[1]->n_args);
     e->nullable = e->args[0]->nullable;
     return 0;
 }
@@ -645,9 +382,9 @@ static struct expr *part_new(struct expr *e, enum expr_op op, struct expr *x, st
     part->literals = e->literals;
     expr_add(part, x);
     expr_add(part, y);
-    set_type(part, type);
+    expr_set_type(part, type);
     part->nullable = type == TYPE_FLOAT || x->nullable;
-    set_registers(part);
+    expr_set_registers(part);
     return part;
 }
 
@@ -657,11 +394,11 @@ static int bind_cyc(struct binder *b, struct expr *e)
     enum type type = TYPE_FLOAT;
     if (!expr_literal(e->args[1], &period) || !(period > 0))
         return expr_error(b->err, e->args[1]->at, "the period of cyc is a number above 0");
-    int r = number_args(b, e, 0, &type);
+    int r = number_args(b, e, &type);
     if (r < 0)
         return r;
-    cast_args(e, 0, TYPE_FLOAT);
-    set_type(e, TYPE_FLOAT);
+    expr_cast_args(e, 0, TYPE_FLOAT);
+    expr_set_type(e, TYPE_FLOAT);
     e->nullable = true;
     e->n_parts = 2;
     e->parts = MEM_ARRAY(struct expr *, 2);
@@ -692,19 +429,19 @@ static int bind_onehot(struct binder *b, struct expr *e)
     struct expr *list = e->args[1];
     int r = onehot_values_differ(b, list);
     if (r == 0)
-        r = unify_list(b, e, &type);
+        r = expr_unify_list(b->err, e, &type);
     if (r < 0)
         return r;
-    set_type(e, TYPE_INT);
-    set_range(e, 0, 1);
+    expr_set_type(e, TYPE_INT);
+    expr_set_range(e, 0, 1);
     e->nullable = e->args[0]->nullable;
     e->parts = MEM_ARRAY(struct expr *, (size_t)list->n_args);
     e->n_parts = list->n_args;
     for (int i = 0; i < list->n_args; i++) {
         e->parts[i] = part_new(e, OP_EQ, e->args[0], list->args[i], TYPE_BOOL);
         if (type == TYPE_STRING)
-            literals_to_codes(e->parts[i]);
-        cast(&e->parts[i], TYPE_INT);
+            expr_literals_to_codes(e->parts[i]);
+        expr_cast(&e->parts[i], TYPE_INT);
     }
     return 0;
 }
@@ -770,13 +507,13 @@ static int bind_node(struct binder *b, struct expr *e)
     int r = bind_fns[e->op](b, e);
     if (r < 0)
         return r;
-    set_registers(e);
+    expr_set_registers(e);
     return 0;
 }
 
 static size_t count_string_literals(const struct expr *e)
 {
-    size_t n = is_string_literal(e);
+    size_t n = expr_is_string(e);
     for (int i = 0; i < e->n_args; i++)
         n += count_string_literals(e->args[i]);
     return n;

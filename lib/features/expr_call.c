@@ -5,6 +5,7 @@
 
 #include "base/date.h"
 #include "features/expr_eval.h"
+#include "features/steady.h"
 
 /* ---- choices ---- */
 
@@ -14,14 +15,12 @@ static void choose(struct eval *ev, enum type type, const uint8_t *yes, struct v
 {
     if (type == TYPE_BOOL) {
         uint8_t *out = reg_b(ev, reg);
-        EACH(ev->n)
-            out[k] = yes[k] ? a.b[k] : b.b[k];
+        EACH(ev->n, out[k] = yes[k] ? a.b[k] : b.b[k]);
         return;
     }
     const word *from_a = a.w, *from_b = b.w;
     word *out = reg_w(ev, reg);
-    EACH(ev->n)
-        out[k] = yes[k] ? from_a[k] : from_b[k];
+    EACH(ev->n, out[k] = yes[k] ? from_a[k] : from_b[k]);
 }
 
 /* A null condition chooses the else. The condition is evaluated last: it lies above the others. */
@@ -30,8 +29,7 @@ struct vec eval_if(struct eval *ev, const struct expr *e, int reg)
     struct vec a = expr_eval_arg(ev, e, 1, reg), b = expr_eval_arg(ev, e, 2, reg);
     struct vec c = expr_eval_arg(ev, e, 0, reg);
     uint8_t *yes = reg_b(ev, reg + expr_arg_register(OP_IF, 0));
-    EACH(ev->n)
-        yes[k] = c.valid ? c.b[k] & c.valid[k] : c.b[k];
+    EACH(ev->n, yes[k] = c.valid ? c.b[k] & c.valid[k] : c.b[k]);
     choose(ev, e->type, yes, a, b, reg);
     struct vec out = {.b = reg_b(ev, reg)};
     if (!a.valid && !b.valid)
@@ -63,8 +61,7 @@ struct vec eval_is_null(struct eval *ev, const struct expr *e, int reg)
 {
     struct vec a = expr_eval_arg(ev, e, 0, reg);
     uint8_t *out = reg_b(ev, reg);
-    EACH(ev->n)
-        out[k] = a.valid ? !a.valid[k] : 0;
+    EACH(ev->n, out[k] = a.valid ? !a.valid[k] : 0);
     return (struct vec){.b = out};
 }
 
@@ -73,19 +70,16 @@ struct vec eval_is_null(struct eval *ev, const struct expr *e, int reg)
 static struct vec extreme(struct eval *ev, enum type type, bool least, struct vec a, struct vec b,
                           int reg)
 {
-    const uint8_t *valid = valid_of_both(ev, reg, a.valid, b.valid);
+    const uint8_t *valid = eval_valid_both(ev, reg, a.valid, b.valid);
     if (type == TYPE_FLOAT) {
         double *out = reg_f(ev, reg);
         if (least)
-            EACH(ev->n)
-                out[k] = a.f[k] < b.f[k] ? a.f[k] : b.f[k];
+            EACH(ev->n, out[k] = a.f[k] < b.f[k] ? a.f[k] : b.f[k]);
         else
-            EACH(ev->n)
-                out[k] = a.f[k] > b.f[k] ? a.f[k] : b.f[k];
+            EACH(ev->n, out[k] = a.f[k] > b.f[k] ? a.f[k] : b.f[k]);
     } else {
         int64_t *out = reg_i(ev, reg);
-        EACH(ev->n)
-            out[k] = (a.i[k] < b.i[k]) == least ? a.i[k] : b.i[k];
+        EACH(ev->n, out[k] = (a.i[k] < b.i[k]) == least ? a.i[k] : b.i[k]);
     }
     return (struct vec){.b = reg_b(ev, reg), .valid = valid};
 }
@@ -111,15 +105,13 @@ struct vec eval_clip(struct eval *ev, const struct expr *e, int reg)
 struct vec eval_sign(struct eval *ev, const struct expr *e, int reg)
 {
     struct vec a = expr_eval_arg(ev, e, 0, reg);
-    const uint8_t *valid = valid_of(ev, reg, a.valid);
+    const uint8_t *valid = eval_valid(ev, reg, a.valid);
     if (e->type == TYPE_FLOAT) {
         double *out = reg_f(ev, reg);
         if (e->op == OP_NEG)
-            EACH(ev->n)
-                out[k] = -a.f[k];
+            EACH(ev->n, out[k] = -a.f[k]);
         else
-            EACH(ev->n)
-                out[k] = fabs(a.f[k]);
+            EACH(ev->n, out[k] = fabs(a.f[k]));
         return (struct vec){.f = out, .valid = valid};
     }
     int64_t *out = reg_i(ev, reg);
@@ -143,7 +135,7 @@ static struct vec round_integers(struct eval *ev, struct vec a, int zeros, int r
     for (int i = 0; i < zeros; i++)
         power *= 10;
     uint8_t *own = reg_valid(ev, reg);
-    if (!valid_of(ev, reg, a.valid))
+    if (!eval_valid(ev, reg, a.valid))
         memset(own, 1, (size_t)ev->n);
     for (int k = 0; k < ev->n; k++) {
         int64_t rest = a.i[k] % power, whole = a.i[k] - rest;
@@ -165,7 +157,7 @@ static struct vec round_digits(struct eval *ev, struct vec a, int digits, int re
         double y = digits >= 0 ? round(x * power) / power : round(x / power) * power;
         out[k] = isfinite(y) ? y : x;
     }
-    return (struct vec){.f = out, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.f = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 struct vec eval_rounding(struct eval *ev, const struct expr *e, int reg)
@@ -180,26 +172,24 @@ struct vec eval_rounding(struct eval *ev, const struct expr *e, int reg)
         return round_digits(ev, a, (int)digits, reg);
     double *out = reg_f(ev, reg);
     if (e->op == OP_FLOOR)
-        EACH(ev->n)
-            out[k] = floor(a.f[k]);
+        EACH(ev->n, out[k] = floor(a.f[k]));
     else if (e->op == OP_CEIL)
-        EACH(ev->n)
-            out[k] = ceil(a.f[k]);
+        EACH(ev->n, out[k] = ceil(a.f[k]));
     else
         for (int k = 0; k < ev->n; k++)
             out[k] = round(a.f[k]);
-    return (struct vec){.f = out, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.f = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 static double (*real_function(enum expr_op op))(double)
 {
     switch (op) {
     case OP_LN:
-        return log;
+        return steady_ln;
     case OP_LOG10:
-        return log10;
+        return steady_log10;
     default:
-        return exp;
+        return steady_exp;
     }
 }
 
@@ -208,14 +198,14 @@ struct vec eval_real(struct eval *ev, const struct expr *e, int reg)
     struct vec a = expr_eval_arg(ev, e, 0, reg);
     double *out = reg_f(ev, reg);
     if (e->op == OP_SQRT) {
-        EACH(ev->n)
-            out[k] = sqrt(a.f[k]);
+        EACH(ev->n, out[k] = sqrt(a.f[k]));
     } else {
         double (*function)(double) = real_function(e->op);
         for (int k = 0; k < ev->n; k++)
             out[k] = function(a.f[k]);
     }
-    return (struct vec){.f = out, .valid = valid_if_finite(ev, reg, valid_of(ev, reg, a.valid))};
+    return (struct vec){.f = out,
+                        .valid = eval_valid_finite(ev, reg, eval_valid(ev, reg, a.valid))};
 }
 
 struct vec eval_cyc(struct eval *ev, const struct expr *e, int reg)
@@ -223,11 +213,11 @@ struct vec eval_cyc(struct eval *ev, const struct expr *e, int reg)
     struct vec a = expr_eval_arg(ev, e, 0, reg);
     double period = 1, *out = reg_f(ev, reg);
     expr_literal(e->args[1], &period);
-    for (int k = 0; k < ev->n; k++) {
-        double angle = 2 * M_PI * a.f[k] / period;
-        out[k] = e->op == OP_CYC_SIN ? sin(angle) : cos(angle);
-    }
-    return (struct vec){.f = out, .valid = valid_if_finite(ev, reg, valid_of(ev, reg, a.valid))};
+    double (*function)(double, double) = e->op == OP_CYC_SIN ? steady_sin_turn : steady_cos_turn;
+    for (int k = 0; k < ev->n; k++)
+        out[k] = function(a.f[k], period);
+    return (struct vec){.f = out,
+                        .valid = eval_valid_finite(ev, reg, eval_valid(ev, reg, a.valid))};
 }
 
 /* The number of edges that are not above x. */
@@ -240,13 +230,11 @@ struct vec eval_bin(struct eval *ev, const struct expr *e, int reg)
     for (int i = 0; i < edges->n_args; i++) {
         const struct expr *edge = edges->args[i];
         if (edge->type == TYPE_FLOAT)
-            EACH(ev->n)
-                out[k] += edge->f <= a.f[k];
+            EACH(ev->n, out[k] += edge->f <= a.f[k]);
         else
-            EACH(ev->n)
-                out[k] += edge->i <= a.i[k];
+            EACH(ev->n, out[k] += edge->i <= a.i[k]);
     }
-    return (struct vec){.i = out, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.i = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 /* ---- the calendar ---- */
@@ -274,7 +262,7 @@ struct vec eval_calendar(struct eval *ev, const struct expr *e, int reg)
     int64_t *out = reg_i(ev, reg);
     for (int k = 0; k < ev->n; k++)
         out[k] = k > 0 && a.i[k] == a.i[k - 1] ? out[k - 1] : calendar_part(e->op, a.i[k]);
-    return (struct vec){.i = out, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.i = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 struct vec eval_hour(struct eval *ev, const struct expr *e, int reg)
@@ -286,14 +274,13 @@ struct vec eval_hour(struct eval *ev, const struct expr *e, int reg)
         int64_t us = whole_day ? 0 : a.i[k] - timestamp_day(a.i[k]) * DATE_US_PER_DAY;
         out[k] = us / (DATE_US_PER_DAY / 24);
     }
-    return (struct vec){.i = out, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.i = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 struct vec eval_days_between(struct eval *ev, const struct expr *e, int reg)
 {
     struct vec a = expr_eval_arg(ev, e, 0, reg), b = expr_eval_arg(ev, e, 1, reg);
     int64_t *out = reg_i(ev, reg);
-    EACH(ev->n)
-        out[k] = b.i[k] - a.i[k];
-    return (struct vec){.i = out, .valid = valid_of_both(ev, reg, a.valid, b.valid)};
+    EACH(ev->n, out[k] = b.i[k] - a.i[k]);
+    return (struct vec){.i = out, .valid = eval_valid_both(ev, reg, a.valid, b.valid)};
 }

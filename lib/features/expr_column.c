@@ -2,10 +2,10 @@
  * Copyright The hiwari authors */
 /* expr_column.c - a whole expression as a new column.
  *
- * The rows are computed in runs, by several threads if asked; a run's values do not depend on where other
- * runs begin, so the bytes are the same for any number of threads. The dictionary of a string column is made of
- * the values that occur: they come from the dictionaries of columns and from literals, so marking
- * which codes of which source occur, and sorting those, is enough. */
+ * The rows are computed in runs, by several threads if asked; a run's values do not depend on where
+ * other runs begin, so the bytes are the same for any number of threads. The dictionary of a string
+ * column is made of the values that occur: they come from the dictionaries of columns and from
+ * literals, so marking which codes of which source occur, and sorting those, is enough. */
 #include "features/expr_eval.h"
 
 enum { RUN_ROWS = 16384 };
@@ -31,9 +31,9 @@ static void drop_full_valid(struct column *c)
 
 /* What one slot's column, or the literals, give to the new dictionary. */
 struct source {
-    int32_t n;         /* codes */
+    int32_t n;               /* codes */
     const struct dict *dict; /* NULL: the literals */
-    int32_t *codes;    /* new code of each that occurs, NO_CODE of others */
+    int32_t *codes;          /* new code of each that occurs, NO_CODE of others */
 };
 enum { NO_CODE = -1, SEEN = -2 };
 
@@ -129,9 +129,9 @@ static struct entry *sorted_entries(const struct sources *s, int64_t n)
         const struct source *source = &s->at[i];
         for (int32_t code = 0; code < source->n; code++) {
             if (source->codes[code] == SEEN)
-                entries[filled++] = (struct entry){
-                    source->dict ? dict_text(source->dict, code) : s->literals[code],
-                    &source->codes[code]};
+                entries[filled++] =
+                    (struct entry){source->dict ? dict_text(source->dict, code) : s->literals[code],
+                                   &source->codes[code]};
         }
     }
     qsort(entries, (size_t)n, sizeof(struct entry), compare_entries);

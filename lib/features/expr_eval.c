@@ -100,7 +100,7 @@ struct vec expr_eval_arg(struct eval *ev, const struct expr *e, int i, int reg)
 
 /* ---- validity ---- */
 
-const uint8_t *valid_of(struct eval *ev, int reg, const uint8_t *a)
+const uint8_t *eval_valid(struct eval *ev, int reg, const uint8_t *a)
 {
     uint8_t *own = reg_valid(ev, reg);
     if (!a || a == own)
@@ -109,17 +109,16 @@ const uint8_t *valid_of(struct eval *ev, int reg, const uint8_t *a)
     return own;
 }
 
-const uint8_t *valid_of_both(struct eval *ev, int reg, const uint8_t *a, const uint8_t *b)
+const uint8_t *eval_valid_both(struct eval *ev, int reg, const uint8_t *a, const uint8_t *b)
 {
     if (!a || !b)
-        return valid_of(ev, reg, a ? a : b);
+        return eval_valid(ev, reg, a ? a : b);
     uint8_t *own = reg_valid(ev, reg);
-    EACH(ev->n)
-        own[k] = a[k] & b[k];
+    EACH(ev->n, own[k] = a[k] & b[k]);
     return own;
 }
 
-const uint8_t *valid_if_finite(struct eval *ev, int reg, const uint8_t *valid)
+const uint8_t *eval_valid_finite(struct eval *ev, int reg, const uint8_t *valid)
 {
     const double *f = reg_f(ev, reg);
     uint8_t *own = reg_valid(ev, reg);
@@ -127,7 +126,7 @@ const uint8_t *valid_if_finite(struct eval *ev, int reg, const uint8_t *valid)
     for (int k = 0; k < ev->n; k++)
         odd |= !(fabs(f[k]) <= DBL_MAX);
     if (!odd)
-        return valid_of(ev, reg, valid);
+        return eval_valid(ev, reg, valid);
     for (int k = 0; k < ev->n; k++)
         own[k] = (!valid || valid[k]) && fabs(f[k]) <= DBL_MAX;
     return own;
@@ -147,8 +146,7 @@ static struct vec fill(struct eval *ev, int reg, enum type type, const void *val
     } else {
         word bits, *out = reg_w(ev, reg);
         memcpy(&bits, value, sizeof(bits));
-        EACH(ev->n)
-            out[k] = bits;
+        EACH(ev->n, out[k] = bits);
     }
     return (struct vec){.b = reg_b(ev, reg)};
 }
@@ -180,12 +178,10 @@ static void load_strings(struct eval *ev, int slot_number, int64_t *out)
     int64_t source = (int64_t)slot_number << 32;
     if (slot->rows) {
         const int32_t *rows = slot->rows + ev->at;
-        EACH(ev->n)
-            out[k] = source | code[rows[k]];
+        EACH(ev->n, out[k] = source | code[rows[k]]);
     } else {
         code += slot->first + ev->at;
-        EACH(ev->n)
-            out[k] = source | code[k];
+        EACH(ev->n, out[k] = source | code[k]);
     }
 }
 
@@ -256,7 +252,7 @@ struct vec eval_name(struct eval *ev, const struct expr *e, int reg)
     return out;
 }
 
-struct text string_text(const struct eval *ev, const struct text *literals, int64_t value)
+struct text eval_string(const struct eval *ev, const struct text *literals, int64_t value)
 {
     int32_t source = (int32_t)(value >> 32), code = (int32_t)value;
     if (source == STRING_LITERAL)
@@ -273,22 +269,18 @@ struct vec eval_cast(struct eval *ev, const struct expr *e, int reg)
     double *f = reg_f(ev, reg);
     bool from_bool = e->args[0]->type == TYPE_BOOL;
     if (e->type == TYPE_FLOAT && from_bool) {
-        EACH(ev->n)
-            f[k] = a.b[k];
+        EACH(ev->n, f[k] = a.b[k]);
     } else if (e->type == TYPE_FLOAT) {
-        EACH(ev->n)
-            f[k] = (double)a.i[k];
+        EACH(ev->n, f[k] = (double)a.i[k]);
     } else if (from_bool) {
-        EACH(ev->n)
-            i[k] = a.b[k];
+        EACH(ev->n, i[k] = a.b[k]);
     } else if (e->type == TYPE_TIMESTAMP) { /* a date is its last microsecond */
-        EACH(ev->n)
-            i[k] = (a.i[k] + 1) * DATE_US_PER_DAY - 1;
+        EACH(ev->n, i[k] = (a.i[k] + 1) * DATE_US_PER_DAY - 1);
     } else {
         for (int k = 0; k < ev->n; k++)
             i[k] = timestamp_day(a.i[k]);
     }
-    return (struct vec){.i = i, .valid = valid_of(ev, reg, a.valid)};
+    return (struct vec){.i = i, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 /* ---- blocks ---- */
@@ -320,7 +312,8 @@ static void write_block(const struct expr *e, struct vec v, int n, struct column
         memset(ret->valid + at, 1, (size_t)n);
 }
 
-/* The rows of a block: what the arena holds, and no more than there are. */
+/* The rows of a block: what the arena holds, and no more than there are. A tree as deep as the
+ * parser lets it be, with a cast on every level, needs two thirds of the arena for one row. */
 static int block_rows(const struct expr *e, int64_t n)
 {
     int64_t fit = EVAL_ARENA / (e->registers * EVAL_REGISTER_BYTES);
@@ -359,8 +352,7 @@ void expr_eval(const struct expr *e, const struct expr_slot *slots, int64_t n, s
     expr_eval_range(e, slots, 0, n, ret, at);
 }
 
-void expr_filter(const struct expr *e, const struct expr_slot *slots, int64_t n,
-                 uint8_t *ret_keep)
+void expr_filter(const struct expr *e, const struct expr_slot *slots, int64_t n, uint8_t *ret_keep)
 {
     struct column keep = {.type = TYPE_BOOL, .rows = n, .b = ret_keep};
     expr_eval_range(e, slots, 0, n, &keep, 0);

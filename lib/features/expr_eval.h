@@ -3,12 +3,13 @@
 /* expr_eval.h - evaluating a bound tree by blocks of rows, private to expr_*.c.
  *
  * A block's values pass between nodes in registers: arrays of as many values as the block has
- * rows, of 8 bytes or, for bools, of 1, with a byte of validity for each. All registers lie in one arena on the stack; a
- * tree that needs more of them gets shorter blocks. A node told to evaluate into register r may use r and those above
- * it; its answer is either register r or a view of a column. `valid` is NULL when no value of the block is null; behind a
- * null any value may lie.
+ * rows, of 8 bytes or, for bools, of 1, with a byte of validity for each. All registers lie in one
+ * arena on the stack; a tree that needs more of them gets shorter blocks. A node told to evaluate
+ * into register r may use r and those above it; its answer is either register r or a view of a
+ * column. `valid` is NULL when no value of the block is null; behind a null any value may lie.
  *
- * Strings are a source in the upper 32 bits (the slot of a column, or STRING_LITERAL) and a code in the lower. */
+ * Strings are a source in the upper 32 bits (the slot of a column, or STRING_LITERAL) and a code in
+ * the lower. */
 #ifndef FEATURES_EXPR_EVAL_H
 #define FEATURES_EXPR_EVAL_H
 
@@ -37,8 +38,15 @@ struct eval {
     uint8_t *valid; /* registers of stride bytes */
 };
 
-/* Rows are independent of each other, also where the result replaces an operand. */
-#define EACH(n) _Pragma("GCC ivdep") for (int k = 0; k < (n); k++)
+/* For each row k of n. Rows are independent of each other, also where the result replaces an
+ * operand. */
+#define EACH(n, statement)                                                                         \
+    do {                                                                                           \
+        _Pragma("GCC ivdep") for (int k = 0; k < (n); k++)                                         \
+        {                                                                                          \
+            statement;                                                                             \
+        }                                                                                          \
+    } while (0)
 
 static inline uint8_t *reg_b(const struct eval *ev, int reg)
 {
@@ -72,12 +80,12 @@ eval_fn expr_eval_node;
 struct vec expr_eval_arg(struct eval *ev, const struct expr *e, int i, int reg);
 
 /* The validity of what is computed from a, or from a and b, as register reg's own. */
-const uint8_t *valid_of(struct eval *ev, int reg, const uint8_t *a);
-const uint8_t *valid_of_both(struct eval *ev, int reg, const uint8_t *a, const uint8_t *b);
+const uint8_t *eval_valid(struct eval *ev, int reg, const uint8_t *a);
+const uint8_t *eval_valid_both(struct eval *ev, int reg, const uint8_t *a, const uint8_t *b);
 /* And null where out, register reg, is not finite. */
-const uint8_t *valid_if_finite(struct eval *ev, int reg, const uint8_t *valid);
+const uint8_t *eval_valid_finite(struct eval *ev, int reg, const uint8_t *valid);
 
-struct text string_text(const struct eval *ev, const struct text *literals, int64_t value);
+struct text eval_string(const struct eval *ev, const struct text *literals, int64_t value);
 
 /* The rows [from, from + n) of e, into ret at `at`. Strings as above, into an integer column. */
 void expr_eval_range(const struct expr *e, const struct expr_slot *slots, int64_t from, int64_t n,

@@ -10,9 +10,9 @@ static const struct {
     const char *word;
     enum token_kind kind;
 } keywords[] = {
-    {"or", TOKEN_OR},       {"and", TOKEN_AND},         {"not", TOKEN_NOT},
-    {"in", TOKEN_IN},       {"between", TOKEN_BETWEEN}, {"is", TOKEN_IS},
-    {"true", TOKEN_TRUE},   {"false", TOKEN_FALSE},     {"null", TOKEN_NULL},
+    {"or", TOKEN_OR},     {"and", TOKEN_AND},         {"not", TOKEN_NOT},
+    {"in", TOKEN_IN},     {"between", TOKEN_BETWEEN}, {"is", TOKEN_IS},
+    {"true", TOKEN_TRUE}, {"false", TOKEN_FALSE},     {"null", TOKEN_NULL},
 };
 enum { N_KEYWORDS = sizeof(keywords) / sizeof(keywords[0]) };
 
@@ -20,11 +20,11 @@ static const struct {
     const char *sign; /* longer signs before their beginnings */
     enum token_kind kind;
 } signs[] = {
-    {"==", TOKEN_EQ},        {"!=", TOKEN_NE},         {"<>", TOKEN_NE},   {"<=", TOKEN_LE},
-    {">=", TOKEN_GE},        {"<", TOKEN_LT},          {">", TOKEN_GT},    {"=", TOKEN_ASSIGN},
-    {"+", TOKEN_PLUS},       {"-", TOKEN_MINUS},       {"*", TOKEN_STAR},  {"/", TOKEN_SLASH},
-    {"%", TOKEN_PERCENT},    {",", TOKEN_COMMA},       {".", TOKEN_DOT},   {"(", TOKEN_OPEN},
-    {")", TOKEN_CLOSE},      {"[", TOKEN_OPEN_LIST},   {"]", TOKEN_CLOSE_LIST},
+    {"==", TOKEN_EQ},     {"!=", TOKEN_NE},       {"<>", TOKEN_NE},        {"<=", TOKEN_LE},
+    {">=", TOKEN_GE},     {"<", TOKEN_LT},        {">", TOKEN_GT},         {"=", TOKEN_ASSIGN},
+    {"+", TOKEN_PLUS},    {"-", TOKEN_MINUS},     {"*", TOKEN_STAR},       {"/", TOKEN_SLASH},
+    {"%", TOKEN_PERCENT}, {",", TOKEN_COMMA},     {".", TOKEN_DOT},        {"(", TOKEN_OPEN},
+    {")", TOKEN_CLOSE},   {"[", TOKEN_OPEN_LIST}, {"]", TOKEN_CLOSE_LIST},
 };
 enum { N_SIGNS = sizeof(signs) / sizeof(signs[0]) };
 
@@ -225,8 +225,9 @@ int lexer_expected(const struct lexer *lexer, const char *what)
         return expr_error(lexer->err, lexer->at, "expected %s, found the end of the text", what);
     const char *keyword = meant_keyword(lexer);
     if (keyword)
-        return expr_error(lexer->err, lexer->at, "expected %s, found '%.*s'; write %s in lower case",
-                          what, lexer->len, lexer->start, keyword);
+        return expr_error(lexer->err, lexer->at,
+                          "expected %s, found '%.*s'; write %s in lower case", what, lexer->len,
+                          lexer->start, keyword);
     return expr_error(lexer->err, lexer->at, "expected %s, found '%.*s'", what,
                       shown(lexer->start, lexer->len), lexer->start);
 }

@@ -49,7 +49,7 @@ struct lexer {
     enum token_kind kind; /* the token that is looked at */
     const char *start;
     int len;
-    int at;          /* its column, from 1 */
+    int at;           /* its column, from 1 */
     struct str value; /* of strings and names */
 
     const char *before; /* the token before it; NULL at the beginning */

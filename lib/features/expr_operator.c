@@ -11,26 +11,22 @@ static struct vec float_arithmetic(struct eval *ev, enum expr_op op, struct vec 
                                    int reg)
 {
     double *out = reg_f(ev, reg);
-    const uint8_t *valid = valid_of_both(ev, reg, a.valid, b.valid);
+    const uint8_t *valid = eval_valid_both(ev, reg, a.valid, b.valid);
     switch (op) {
     case OP_ADD:
-        EACH(ev->n)
-            out[k] = a.f[k] + b.f[k];
+        EACH(ev->n, out[k] = a.f[k] + b.f[k]);
         break;
     case OP_SUB:
-        EACH(ev->n)
-            out[k] = a.f[k] - b.f[k];
+        EACH(ev->n, out[k] = a.f[k] - b.f[k]);
         break;
     case OP_MUL:
-        EACH(ev->n)
-            out[k] = a.f[k] * b.f[k];
+        EACH(ev->n, out[k] = a.f[k] * b.f[k]);
         break;
     default: /* OP_DIV */
-        EACH(ev->n)
-            out[k] = a.f[k] / b.f[k];
+        EACH(ev->n, out[k] = a.f[k] / b.f[k]);
         break;
     }
-    return (struct vec){.f = out, .valid = valid_if_finite(ev, reg, valid)};
+    return (struct vec){.f = out, .valid = eval_valid_finite(ev, reg, valid)};
 }
 
 /* The operands are copied because out may be a: gcc 12 computes twice, once after the store, when
@@ -49,7 +45,7 @@ static struct vec int_arithmetic(struct eval *ev, enum expr_op op, struct vec a,
 {
     int64_t *out = reg_i(ev, reg);
     uint8_t *own = reg_valid(ev, reg), any = 0;
-    const uint8_t *valid = valid_of_both(ev, reg, a.valid, b.valid);
+    const uint8_t *valid = eval_valid_both(ev, reg, a.valid, b.valid);
     if (!valid)
         memset(own, 1, (size_t)ev->n);
     if (op == OP_ADD) {
@@ -73,12 +69,12 @@ struct vec eval_arithmetic(struct eval *ev, const struct expr *e, int reg)
 struct vec eval_modulo(struct eval *ev, const struct expr *e, int reg)
 {
     struct vec a = expr_eval_arg(ev, e, 0, reg), b = expr_eval_arg(ev, e, 1, reg);
-    const uint8_t *valid = valid_of_both(ev, reg, a.valid, b.valid);
+    const uint8_t *valid = eval_valid_both(ev, reg, a.valid, b.valid);
     if (e->type == TYPE_FLOAT) {
         double *out = reg_f(ev, reg);
         for (int k = 0; k < ev->n; k++)
             out[k] = fmod(a.f[k], b.f[k]);
-        return (struct vec){.f = out, .valid = valid_if_finite(ev, reg, valid)};
+        return (struct vec){.f = out, .valid = eval_valid_finite(ev, reg, valid)};
     }
     int64_t *out = reg_i(ev, reg);
     uint8_t *own = reg_valid(ev, reg);
@@ -99,22 +95,22 @@ struct vec eval_modulo(struct eval *ev, const struct expr *e, int reg)
     {                                                                                              \
         switch (op) {                                                                              \
         case OP_NE:                                                                                \
-            EACH(n) out[k] = a[k] != b[k];                                                         \
+            EACH(n, out[k] = a[k] != b[k]);                                                        \
             break;                                                                                 \
         case OP_LT:                                                                                \
-            EACH(n) out[k] = a[k] < b[k];                                                          \
+            EACH(n, out[k] = a[k] < b[k]);                                                         \
             break;                                                                                 \
         case OP_LE:                                                                                \
-            EACH(n) out[k] = a[k] <= b[k];                                                         \
+            EACH(n, out[k] = a[k] <= b[k]);                                                        \
             break;                                                                                 \
         case OP_GT:                                                                                \
-            EACH(n) out[k] = a[k] > b[k];                                                          \
+            EACH(n, out[k] = a[k] > b[k]);                                                         \
             break;                                                                                 \
         case OP_GE:                                                                                \
-            EACH(n) out[k] = a[k] >= b[k];                                                         \
+            EACH(n, out[k] = a[k] >= b[k]);                                                        \
             break;                                                                                 \
         default: /* OP_EQ */                                                                       \
-            EACH(n) out[k] = a[k] == b[k];                                                         \
+            EACH(n, out[k] = a[k] == b[k]);                                                        \
             break;                                                                                 \
         }                                                                                          \
     }
@@ -146,8 +142,9 @@ struct comparison {
     bool by_code;
 };
 
-/* Strings can be compared by code if all operands have the dictionary of one column. The order of codes is that
- * of bytes; a literal that is not in the dictionary has none, so that only equality works with literals. */
+/* Strings can be compared by code if all operands have the dictionary of one column. The order of
+ * codes is that of bytes; a literal that is not in the dictionary has none, so that only equality
+ * works with literals. */
 static bool strings_have_codes(const struct eval *ev, const struct expr *e)
 {
     const int64_t *offsets = NULL;
@@ -187,11 +184,9 @@ static struct vec comparison_operand(struct eval *ev, const struct comparison *c
         return v;
     int64_t *out = reg_i(ev, at); /* where strings always are */
     if (arg->op == OP_CONST) {
-        EACH(ev->n)
-            out[k] = arg->code;
+        EACH(ev->n, out[k] = arg->code);
     } else {
-        EACH(ev->n)
-            out[k] = (int32_t)out[k];
+        EACH(ev->n, out[k] = (int32_t)out[k]);
     }
     return v;
 }
@@ -200,12 +195,12 @@ static struct vec compare(struct eval *ev, const struct comparison *c, enum expr
                           struct vec a, struct vec b, int reg)
 {
     uint8_t *out = reg_b(ev, reg);
-    const uint8_t *valid = valid_of_both(ev, reg, a.valid, b.valid);
+    const uint8_t *valid = eval_valid_both(ev, reg, a.valid, b.valid);
     if (c->type == TYPE_STRING) {
         for (int k = 0; k < ev->n; k++)
             out[k] = (!valid || valid[k]) &&
-                     order_fits(op, text_compare(string_text(ev, c->e->literals, a.i[k]),
-                                                 string_text(ev, c->e->literals, b.i[k])));
+                     order_fits(op, text_compare(eval_string(ev, c->e->literals, a.i[k]),
+                                                 eval_string(ev, c->e->literals, b.i[k])));
     } else if (c->type == TYPE_FLOAT || c->type == TYPE_DECIMAL) {
         compare_floats(op, a.f, b.f, out, ev->n);
     } else {
@@ -227,18 +222,16 @@ static struct vec logic(struct eval *ev, enum expr_op op, struct vec a, struct v
 {
     uint8_t *out = reg_b(ev, reg);
     if (!a.valid && !b.valid && op == OP_AND) {
-        EACH(ev->n)
-            out[k] = a.b[k] & b.b[k];
+        EACH(ev->n, out[k] = a.b[k] & b.b[k]);
         return (struct vec){.b = out};
     }
     if (!a.valid && !b.valid) {
-        EACH(ev->n)
-            out[k] = a.b[k] | b.b[k];
+        EACH(ev->n, out[k] = a.b[k] | b.b[k]);
         return (struct vec){.b = out};
     }
     uint8_t *valid = reg_valid(ev, reg);
-    EACH(ev->n)
-    {
+#pragma GCC ivdep
+    for (int k = 0; k < ev->n; k++) {
         uint8_t known_a = a.valid ? a.valid[k] : 1, known_b = b.valid ? b.valid[k] : 1;
         uint8_t true_a = a.b[k] & known_a, true_b = b.b[k] & known_b;
         uint8_t false_a = known_a & (true_a ^ 1), false_b = known_b & (true_b ^ 1);
@@ -260,9 +253,8 @@ struct vec eval_not(struct eval *ev, const struct expr *e, int reg)
 {
     struct vec a = expr_eval_arg(ev, e, 0, reg);
     uint8_t *out = reg_b(ev, reg);
-    EACH(ev->n)
-        out[k] = !a.b[k];
-    return (struct vec){.b = out, .valid = valid_of(ev, reg, a.valid)};
+    EACH(ev->n, out[k] = !a.b[k]);
+    return (struct vec){.b = out, .valid = eval_valid(ev, reg, a.valid)};
 }
 
 /* x == a or x == b or ...; registers as expr_arg_register has them. */

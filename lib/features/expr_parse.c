@@ -55,7 +55,8 @@ static struct expr *expected_operand(struct parser *p)
     return expected(p, what);
 }
 
-/* A node over two operands, which it takes; NULL when the second is missing or the tree too deep. */
+/* A node over two operands, which it takes; NULL when the second is missing or the tree too deep.
+ */
 static struct expr *join(struct parser *p, enum expr_op op, int at, struct expr *left,
                          struct expr *right)
 {
@@ -98,8 +99,9 @@ static struct expr *number(struct parser *p, bool negative, int at)
     bool whole = !strpbrk(text, ".eE");
     e->type = whole ? TYPE_INT : TYPE_FLOAT;
     if (whole ? !str_to_i64(text, &e->i) : !str_to_f64(text, &e->f)) {
-        expr_error(p->err, at, whole ? "the integer %.40s is beyond 64 bits; write it with a point"
-                                     : "the number %.40s is too large",
+        expr_error(p->err, at,
+                   whole ? "the integer %.40s is beyond 64 bits; write it with a point"
+                         : "the number %.40s is too large",
                    text);
         return NULL;
     }
@@ -329,6 +331,19 @@ static struct expr *over(enum expr_op op, int at, struct expr *operand)
     return e;
 }
 
+/* -x, which is a literal if x is one. Takes x. */
+static struct expr *negate(struct expr *x, int at)
+{
+    if (x && x->op == OP_CONST && x->type == TYPE_INT && x->i != INT64_MIN)
+        x->i = -x->i;
+    else if (x && x->op == OP_CONST && x->type == TYPE_FLOAT)
+        x->f = 0.0 - x->f;
+    else
+        return over(OP_NEG, at, x);
+    x->at = at;
+    return x;
+}
+
 static struct expr *parse_unary(struct parser *p)
 {
     if (look(p) != TOKEN_MINUS)
@@ -336,8 +351,7 @@ static struct expr *parse_unary(struct parser *p)
     int at = p->lexer.at;
     if (!enter(p) || !step(p))
         return NULL;
-    struct expr *e = look(p) == TOKEN_NUMBER ? number(p, true, at)
-                                             : over(OP_NEG, at, parse_unary(p));
+    struct expr *e = look(p) == TOKEN_NUMBER ? number(p, true, at) : negate(parse_unary(p), at);
     p->nest--;
     return e;
 }
@@ -605,8 +619,8 @@ static int call_argument(struct parser *p, struct call *call)
     if (is_named_argument(p))
         return named_argument(p, call);
     if (call->n_named > 0)
-        return expr_error(p->err, p->lexer.at, "arguments without a name come before %s=",
-                          call->named[0].name);
+        return expr_error(p->err, p->lexer.at,
+                          "arguments without a name come before %s=", call->named[0].name);
     if (call->n_args == (int)(sizeof(call->args) / sizeof(call->args[0])))
         return expr_error(p->err, p->lexer.at, "%s has too many arguments", call->name);
     struct expr *arg = parse_or(p);
@@ -650,7 +664,8 @@ int call_parse(const char *text, struct call **ret, struct err *err)
     if (!step(&p))
         return ERR_INPUT;
     if (look(&p) != TOKEN_OPEN) {
-        CLEANUP(mem_free_chars) char *what = mem_printf("'(' after the calculation '%.40s'", call->name);
+        CLEANUP(mem_free_chars)
+        char *what = mem_printf("'(' after the calculation '%.40s'", call->name);
         return lexer_expected(&p.lexer, what);
     }
     r = call_arguments(&p, call);

@@ -63,10 +63,6 @@ const char *expr_bare_name(const struct expr *e)
 bool expr_literal(const struct expr *e, double *ret_value)
 {
     e = expr_written(e);
-    if (e->op == OP_NEG && expr_literal(e->args[0], ret_value)) {
-        *ret_value = -*ret_value;
-        return true;
-    }
     if (e->op != OP_CONST || e->is_null || (e->type != TYPE_INT && e->type != TYPE_FLOAT))
         return false;
     *ret_value = e->type == TYPE_INT ? (double)e->i : e->f;
@@ -174,14 +170,22 @@ static const struct {
     const char *word;
     int bind;
 } operators[OP_COUNT] = {
-    [OP_OR] = {"or", BIND_OR},          [OP_AND] = {"and", BIND_AND},
-    [OP_NOT] = {"not", BIND_NOT},       [OP_EQ] = {"==", BIND_COMPARE},
-    [OP_NE] = {"!=", BIND_COMPARE},     [OP_LT] = {"<", BIND_COMPARE},
-    [OP_LE] = {"<=", BIND_COMPARE},     [OP_GT] = {">", BIND_COMPARE},
-    [OP_GE] = {">=", BIND_COMPARE},     [OP_IN] = {"in", BIND_COMPARE},
-    [OP_BETWEEN] = {"between", BIND_COMPARE}, [OP_ADD] = {"+", BIND_SUM},
-    [OP_SUB] = {"-", BIND_SUM},         [OP_MUL] = {"*", BIND_PRODUCT},
-    [OP_DIV] = {"/", BIND_PRODUCT},     [OP_MOD] = {"%", BIND_PRODUCT},
+    [OP_OR] = {"or", BIND_OR},
+    [OP_AND] = {"and", BIND_AND},
+    [OP_NOT] = {"not", BIND_NOT},
+    [OP_EQ] = {"==", BIND_COMPARE},
+    [OP_NE] = {"!=", BIND_COMPARE},
+    [OP_LT] = {"<", BIND_COMPARE},
+    [OP_LE] = {"<=", BIND_COMPARE},
+    [OP_GT] = {">", BIND_COMPARE},
+    [OP_GE] = {">=", BIND_COMPARE},
+    [OP_IN] = {"in", BIND_COMPARE},
+    [OP_BETWEEN] = {"between", BIND_COMPARE},
+    [OP_ADD] = {"+", BIND_SUM},
+    [OP_SUB] = {"-", BIND_SUM},
+    [OP_MUL] = {"*", BIND_PRODUCT},
+    [OP_DIV] = {"/", BIND_PRODUCT},
+    [OP_MOD] = {"%", BIND_PRODUCT},
     [OP_NEG] = {"-", BIND_UNARY},
 };
 

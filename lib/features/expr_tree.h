@@ -79,7 +79,7 @@ struct expr {
     char *text;  /* the name of OP_NAME, the value of a string literal */
     bool target; /* OP_NAME: target.NAME */
     bool is_null;
-    union { /* OP_CONST that is not null */
+    union {        /* OP_CONST that is not null */
         int64_t i; /* bool, integer, date, timestamp; a string's place in literals */
         double f;
     };

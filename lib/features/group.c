@@ -147,7 +147,7 @@ static uint64_t hash_row(const struct column *by, int n_by, uint64_t *const *dic
 void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls, struct grouping *ret)
 {
     struct table_of_groups t = {.g = ret};
-    uint64_t *dictionary[GROUP_MAX_BY] = {0};
+    uint64_t *dictionary[GROUP_MAX_BY + 1] = {0};
     *ret = (struct grouping){.group = MEM_ARRAY(int32_t, (size_t)n + 1)};
     table_resize(&t, slots_for(n < 64 ? n : 64));
     for (int k = 0; k < n_by; k++)

@@ -25,7 +25,8 @@ enum group_nulls {
     GROUP_NULL_ALONE, /* a row with a null is a group of its own (not found by value) */
 };
 
-/* Group n rows by columns of n rows each (n_by 0: one group of all rows). Owned by the caller. */
+/* Group n rows by columns of n rows each (n_by 0: one group of all rows; at most GROUP_MAX_BY + 1: a `within` and the
+ * time). Owned by the caller. */
 void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls, struct grouping *ret);
 void grouping_deinit(struct grouping *g);
 MEM_CLEANUP_VALUE(grouping_deinit, struct grouping);

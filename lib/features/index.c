@@ -537,26 +537,63 @@ int32_t index_find(const struct index *x, const struct column *values, int64_t a
     return group_find(x->slots, x->n_slots, x->keys, values, x->n_by, at);
 }
 
-/* The same search over days and over microseconds; edge in the array's unit. */
-#define SEARCH_BACKWARDS(times, edge)                                                                                  \
-    do {                                                                                                               \
-        int32_t step = 1, low = to, high = to;                                                                         \
-        while (low > from && (times)[low - 1] >= (edge)) {                                                             \
-            high = low - 1;                                                                                            \
-            low = low - from > step ? low - step : from;                                                               \
-            step *= 2;                                                                                                 \
+/* The first of times[low .. high) at or after edge, without branches to mispredict; high if there is none. */
+#define SEARCH_SORTED(times, low, high, edge)                                                                          \
+    ({                                                                                                                 \
+        int32_t at_ = (low), left_ = (high) - (low);                                                                   \
+        while (left_ > 0) {                                                                                            \
+            int32_t half_ = left_ / 2;                                                                                 \
+            bool after_ = (times)[at_ + half_] < (edge);                                                               \
+            at_ += after_ ? half_ + 1 : 0;                                                                             \
+            left_ = after_ ? left_ - half_ - 1 : half_;                                                                \
         }                                                                                                              \
-        while (low < high) {                                                                                           \
-            int32_t middle = low + (high - low) / 2;                                                                   \
-            if ((times)[middle] >= (edge))                                                                             \
-                high = middle;                                                                                         \
-            else                                                                                                       \
-                low = middle + 1;                                                                                      \
-        }                                                                                                              \
-        return low;                                                                                                    \
-    } while (0)
+        at_;                                                                                                           \
+    })
 
-static int64_t floor_day(int64_t us)
+/* From the end downwards with doubling steps. */
+#define SEARCH_BACKWARDS(times, from, to, edge)                                                                        \
+    ({                                                                                                                 \
+        int32_t step_ = 1, low_ = (to), high_ = (to);                                                                  \
+        while (low_ > (from) && (times)[low_ - 1] >= (edge)) {                                                         \
+            high_ = low_ - 1;                                                                                          \
+            low_ = low_ - (from) > step_ ? low_ - step_ : (from);                                                      \
+            step_ *= 2;                                                                                                \
+        }                                                                                                              \
+        SEARCH_SORTED(times, low_, high_, edge);                                                                       \
+    })
+
+/* How many of times[low .. high) are before the edge: few, so that looking at all of them beats a search. */
+#define COUNT_BEFORE(times, low, high, edge)                                                                           \
+    ({                                                                                                                 \
+        int32_t before_ = 0;                                                                                           \
+        for (int32_t k_ = (low); k_ < (high); k_++)                                                                    \
+            before_ += (times)[k_] < (edge);                                                                           \
+        before_;                                                                                                       \
+    })
+
+/* From where the edge would be among evenly spread times, in both directions with doubling steps. */
+#define SEARCH_SPREAD(times, from, to, edge)                                                                           \
+    ({                                                                                                                 \
+        enum { FEW = 32 };                                                                                             \
+        int32_t low_ = (from), high_ = (to);                                                                           \
+        if (high_ - low_ > FEW && (times)[low_] < (edge) && (times)[high_ - 1] >= (edge)) {                            \
+            double share_ = ((double)(edge) - (double)(times)[low_]) /                                                   \
+                            ((double)(times)[high_ - 1] - (double)(times)[low_]);           \
+            int32_t guess_ = low_ + (int32_t)(share_ * (high_ - 1 - low_)), step_ = FEW / 2;                           \
+            while (guess_ - step_ > low_ && (times)[guess_ - step_] >= (edge))                                         \
+                high_ = guess_ - step_, step_ *= 2;                                                                    \
+            low_ = guess_ - step_ > low_ ? guess_ - step_ : low_;                                                      \
+            step_ = FEW / 2;                                                                                           \
+            while (guess_ + step_ < high_ && (times)[guess_ + step_] < (edge))                                         \
+                low_ = guess_ + step_, step_ *= 2;                                                                     \
+            high_ = guess_ + step_ < high_ ? guess_ + step_ : high_;                                                   \
+        }                                                                                                              \
+        high_ - low_ <= 2 * FEW ? low_ + COUNT_BEFORE(times, low_, high_, edge)                                        \
+                                : SEARCH_SORTED(times, low_, high_, edge);                                             \
+    })
+
+/* The end of day d is at or after an edge exactly if d >= floor(edge / day). */
+static int64_t edge_day(int64_t us)
 {
     return us >= 0 ? us / DATE_US_PER_DAY : -((-us + DATE_US_PER_DAY - 1) / DATE_US_PER_DAY);
 }
@@ -564,11 +601,18 @@ static int64_t floor_day(int64_t us)
 int32_t index_before(const struct index *x, int32_t from, int32_t to, int64_t edge_us)
 {
     if (x->day) {
-        /* The end of day d is at or after the edge exactly if d >= floor(edge / day). */
-        int64_t edge = floor_day(edge_us);
-        SEARCH_BACKWARDS(x->day, edge);
+        int64_t edge = edge_day(edge_us);
+        return SEARCH_BACKWARDS(x->day, from, to, edge);
     }
-    if (x->us)
-        SEARCH_BACKWARDS(x->us, edge_us);
-    return to;
+    return x->us ? SEARCH_BACKWARDS(x->us, from, to, edge_us) : to;
+}
+
+int32_t index_since(const struct index *x, int32_t from, int32_t to, int64_t edge_us)
+{
+    if (x->day) {
+        int64_t day = edge_day(edge_us); /* every date is within int32 */
+        int32_t edge = day < INT32_MIN ? INT32_MIN : day > INT32_MAX ? INT32_MAX : (int32_t)day;
+        return SEARCH_SPREAD(x->day, from, to, edge);
+    }
+    return x->us ? SEARCH_SPREAD(x->us, from, to, edge_us) : from;
 }

@@ -76,8 +76,10 @@ MEM_CLEANUP(index_free, struct index *);
 /* The entity with these by values (row `at` of n_by columns of the same types), or -1. */
 int32_t index_find(const struct index *index, const struct column *values, int64_t at);
 
-/* Positions of entity e before a time: the first position in [from, to) whose time is at or after edge_us (to if there is none).
- * A date counts as the end of its day. Searches from `to` downwards, doubling its step: near edges are cheap. */
+/* The first position in [from, to), all of one entity, whose time is at or after edge_us; to if there is none. A date counts as
+ * the end of its day. The two differ in where they look first: index_before at the end, index_since where the edge
+ * would be if the entity's rows were evenly spread over time. */
 int32_t index_before(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
+int32_t index_since(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
 
 #endif

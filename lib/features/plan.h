@@ -34,6 +34,21 @@ int plan_index_write(struct plan *plan, const char *index_dir, int threads, int 
  * bytes are the same for any number. The frame may view the snapshot: free it before the plan. */
 int plan_compute(struct plan *plan, int64_t day, int threads, struct frame *ret, struct err *err);
 
+/* Target rows that are not the snapshot's, such as tomorrow's. */
+struct plan_rows {
+    const struct column *columns; /* one for each column of the target table, of its type and scale; strings have
+                                     dictionaries of their own, sorted like all */
+    int64_t n;                    /* in the snapshot's order: time, group, as they came */
+    void (*place)(void *ctx, int64_t row, struct str *out); /* append where a row came from, for messages */
+    void *place_ctx;
+};
+
+/* All columns of such rows, the same as if the snapshot held them: their history is the snapshot's before each row's
+ * cutoff; groups are of the given rows alone. Rows of several dates are cut off each at its own. ret_chosen gets the number of
+ * the row that each row of the frame is (caller frees), or NULL: all of them. The frame views `rows` and the snapshot. */
+int plan_compute_rows(struct plan *plan, const struct plan_rows *rows, int threads, struct frame *ret,
+                      int32_t **ret_chosen, struct err *err);
+
 /* The data hash of a key: the chains at that date of all tables that the spec reads. */
 void plan_data_hash(const struct plan *plan, int64_t day, char ret_hex[SHA256_HEX]);
 

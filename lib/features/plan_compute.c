@@ -12,21 +12,14 @@
 
 #include "base/date.h"
 
-enum { CHUNK = 128 }; /* target rows that one thread takes at a time */
-
-struct key { /* one key's computation */
-    struct plan *plan;
-    int64_t day;
-    int threads;
-    struct rows rows;
-    int64_t *cutoff_us;
-    struct column *features;
-};
-
 /* ---- cutoffs ---- */
 
 static void name_row(const struct key *k, int64_t row, const struct column *c, struct str *out)
 {
+    if (k->given) {
+        k->given->place(k->given->place_ctx, row, out);
+        return;
+    }
     const struct table *t = k->plan->tables[k->plan->target].table;
     char text[TIMESTAMP_TEXT];
     if (c->type == TYPE_DATE)
@@ -47,7 +40,7 @@ static int find_cutoffs(struct key *k, struct err *err)
     k->cutoff_us = MEM_ARRAY(int64_t, (size_t)k->rows.n + 1);
     if (plan->cutoff < 0) {
         for (int64_t row = 0; row < k->rows.n; row++)
-            k->cutoff_us[row] = k->day * DATE_US_PER_DAY;
+            k->cutoff_us[row] = (k->given ? k->given_day.i[row] : k->day) * DATE_US_PER_DAY;
         return 0;
     }
     const struct column *c = rows_column(&k->rows, plan->cutoff);
@@ -76,8 +69,8 @@ static int find_cutoffs(struct key *k, struct err *err)
 static void prepare_window(struct key *k, const struct plan_window *w)
 {
     for (int i = 0; i < k->plan->indexes[w->index].n_by; i++)
-        rows_column(&k->rows, w->by_target[i]);
-    for (int i = 0; w->where.tree && i < w->where.n_slots; i++)
+        rows_column(&k->rows, k->plan->entries[w->entry].by_target[i]);
+    for (int i = 0; i < w->where.n_slots; i++)
         if (w->where.slots[i].space == SLOT_TARGET)
             rows_column(&k->rows, w->where.slots[i].number);
 }
@@ -103,41 +96,32 @@ static void prepare_features(struct key *k)
     }
 }
 
-/* All windows and their calculations for rows [first, first + n). A window is bound once for all that share it. */
-static void compute_chunk(struct key *k, const struct target_rows *target, int64_t first, int64_t n,
-                          struct spans *spans, struct calc_scratch *scratch)
+/* All windows and their calculations for the chunk. A window is bound once for all that share it. */
+static void compute_chunk(struct key *k, struct chunk *c, int64_t first, int64_t n)
 {
-    const struct plan *plan = k->plan;
-    for (int w = 0; w < plan->n_windows; w++)
-        spans_bind(&spans[w], plan, &plan->windows[w], target, first, n);
-    for (int f = 0; f < plan->n_features; f++) {
-        const struct plan_feature *feature = &plan->features[f];
-        if (!is_window(feature))
-            continue;
-        const struct spans *prior = feature->prior_window >= 0 ? &spans[feature->prior_window] : NULL;
-        plan_window_feature(plan, feature, &spans[feature->window], prior, target, first, n, scratch,
-                            &k->features[f]);
-    }
+    chunk_bind(c, first, n);
+    for (int f = 0; f < k->plan->n_features; f++)
+        if (is_window(&k->plan->features[f]))
+            chunk_feature(c, &k->plan->features[f], &k->features[f]);
 }
 
 static void compute_windows(struct key *k)
 {
     const struct plan *plan = k->plan;
-    const struct target_rows target = {.rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = true};
-    int64_t chunks = (k->rows.n + CHUNK - 1) / CHUNK;
+    const struct target_rows target = {.rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
+    int64_t chunks = (k->rows.n + CHUNK_ROWS - 1) / CHUNK_ROWS;
     int threads = k->threads < plan->n_scratch ? k->threads : plan->n_scratch;
     prepare_features(k);
 #pragma omp parallel num_threads(threads) if (threads > 1 && chunks > 1)
     {
-        struct spans *spans = mem_zalloc(sizeof *spans * (size_t)(plan->n_windows + 1));
+        struct chunk c;
+        chunk_init(&c, plan, &target, plan->scratch[omp_get_thread_num()]);
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t c = 0; c < chunks; c++) {
-            int64_t first = c * CHUNK, n = k->rows.n - first < CHUNK ? k->rows.n - first : CHUNK;
-            compute_chunk(k, &target, first, n, spans, plan->scratch[omp_get_thread_num()]);
+        for (int64_t i = 0; i < chunks; i++) {
+            int64_t first = i * CHUNK_ROWS, left = k->rows.n - first;
+            compute_chunk(k, &c, first, left < CHUNK_ROWS ? left : CHUNK_ROWS);
         }
-        for (int w = 0; w < plan->n_windows; w++)
-            spans_deinit(&spans[w]);
-        free(spans);
+        chunk_deinit(&c);
     }
     for (int f = 0; f < plan->n_features; f++)
         if (is_window(&plan->features[f]))
@@ -155,31 +139,50 @@ static void eval_bound(struct key *k, const struct bound *b, int part, struct co
 }
 
 /* A group whose rows look at different pasts would mix them. */
-static int check_cutoffs(const struct key *k, const struct plan_feature *f, const struct column *within, struct err *err)
+static int check_cutoffs(const struct key *k, const struct plan_feature *f, const struct grouping *g, struct err *err)
 {
     if (k->plan->cutoff < 0)
         return 0;
-    CLEANUP(grouping_deinit) struct grouping g;
-    group_rows(within, f->group->n_within, k->rows.n, GROUP_NULL_ALONE, &g);
     for (int64_t row = 0; row < k->rows.n; row++)
-        if (k->cutoff_us[row] != k->cutoff_us[g.first[g.group[row]]])
+        if (k->cutoff_us[row] != k->cutoff_us[g->first[g->group[row]]])
             return err_set(err, ERR_INPUT,
                            "%s: rows %" PRId32 " and %" PRId64 " of the date are in one group and have different cutoffs",
-                           f->spec->at, g.first[g.group[row]], row);
+                           f->spec->at, g->first[g->group[row]], row);
     return 0;
+}
+
+/* Features with the same `within` share their groups: those of the last one are kept. */
+static const struct groups *groups_for(struct key *k, const struct group_part *part)
+{
+    struct column within[GROUP_MAX_BY + 1];
+    const struct group_part *last = k->grouped;
+    if (last && last->n_within == part->n_within &&
+        memcmp(last->within, part->within, sizeof *part->within * (size_t)part->n_within) == 0)
+        return &k->groups;
+    for (int i = 0; i < part->n_within; i++)
+        within[i] = *rows_column(&k->rows, part->within[i]);
+    if (last)
+        groups_deinit(&k->groups);
+    int n = part->n_within;
+    if (k->given)
+        within[n++] = k->given_day; /* given rows may be of several dates, and a group is of one */
+    groups_init(&k->groups, within, n, k->rows.n);
+    k->grouped = part;
+    return &k->groups;
 }
 
 static int compute_group(struct key *k, const struct plan_feature *f, struct column *ret, struct err *err)
 {
-    struct column within[GROUP_MAX_BY], args[2] = {0};
-    for (int i = 0; i < f->group->n_within; i++)
-        within[i] = *rows_column(&k->rows, f->group->within[i]);
-    int r = check_cutoffs(k, f, within, err);
+    struct column args[2] = {0};
+    const struct groups *groups = groups_for(k, f->group);
+    int r = check_cutoffs(k, f, &groups->by_value, err);
     if (r < 0)
         return r;
     for (int i = 0; i < f->group->use.n_args; i++)
         eval_bound(k, &f->group->args[i], 0, &args[i]);
-    group_part_eval(f->group, args, within, f->group->n_within, k->rows.n, &f->shape, k->plan->scratch[0], ret);
+    group_part_eval(f->group, args, groups, k->rows.n, &f->shape, k->plan->scratch[0], ret);
+    if (ret->type == TYPE_STRING)
+        value_own_dict(ret); /* the argument's own dictionary ends here */
     column_deinit(&args[0]);
     column_deinit(&args[1]);
     return 0;
@@ -205,8 +208,7 @@ static int compute_rest(struct key *k, struct err *err)
 
 /* ---- output ---- */
 
-/* Rows that target.where keeps; NULL: all. */
-static int32_t *choose_rows(struct key *k, int64_t *ret_n)
+int32_t *key_chosen(struct key *k, int64_t *ret_n)
 {
     const struct bound *where = &k->plan->target_where;
     *ret_n = k->rows.n;
@@ -250,6 +252,14 @@ static void choose_in_place(struct column *c, const int32_t *chosen, int64_t n)
     c->rows = n;
 }
 
+/* Given rows may hold what no row of the snapshot does: nulls where there were none, longer strings. */
+static void widen(struct column *c)
+{
+    c->nullable = c->nullable || (c->valid && memchr(c->valid, 0, (size_t)c->rows));
+    int32_t chars = c->type == TYPE_STRING ? dict_max_chars(&c->dict) : 0;
+    c->max_chars = chars > c->max_chars ? chars : c->max_chars;
+}
+
 /* Columns that the key owns move into the frame; those of the snapshot stay views. */
 static void put_output(struct key *k, const struct plan_output *o, const int32_t *chosen, int64_t n, struct column *ret)
 {
@@ -271,44 +281,102 @@ static void put_output(struct key *k, const struct plan_output *o, const int32_t
     ret->nullable = shape->nullable;
     if (shape->max_chars > ret->max_chars)
         ret->max_chars = shape->max_chars;
+    if (k->given)
+        widen(ret);
     if (!ret->nullable)
         ret->valid = NULL;
 }
 
-static void put_outputs(struct key *k, struct frame *ret)
+/* ret_chosen: NULL, or what key_chosen says. */
+static void put_outputs(struct key *k, struct frame *ret, int32_t **ret_chosen)
 {
     const struct plan *plan = k->plan;
     struct frame frame = {.n_columns = plan->n_outputs};
     for (int i = 0; i < plan->n_outputs; i++)
         if (plan->outputs[i].column >= 0)
             rows_column(&k->rows, plan->outputs[i].column);
-    int32_t *chosen = choose_rows(k, &frame.rows);
+    int32_t *chosen = key_chosen(k, &frame.rows);
     frame.columns = mem_zalloc(sizeof *frame.columns * (size_t)(plan->n_outputs + 1));
     for (int i = 0; i < plan->n_outputs; i++)
         put_output(k, &plan->outputs[i], chosen, frame.rows, &frame.columns[i]);
-    free(chosen);
+    if (ret_chosen)
+        *ret_chosen = chosen;
+    else
+        free(chosen);
     *ret = frame;
+}
+
+/* ---- a whole key ---- */
+
+static void key_init(struct key *k, int64_t first, int64_t n)
+{
+    rows_init(&k->rows, &k->plan->tables[k->plan->target], first, n, 1);
+    k->features = mem_zalloc(sizeof *k->features * (size_t)(k->plan->n_features + 1));
+}
+
+int key_open(struct plan *plan, int64_t day, int threads, struct key *ret, struct err *err)
+{
+    int64_t first = 0, end = 0;
+    table_day(plan->tables[plan->target].table, day, &first, &end);
+    *ret = (struct key){.plan = plan, .day = day, .threads = threads};
+    key_init(ret, first, end - first);
+    return find_cutoffs(ret, err);
+}
+
+/* The given columns stand where those of the table would be read. */
+static int key_open_given(struct plan *plan, const struct plan_rows *given, int threads, struct key *ret,
+                          struct err *err)
+{
+    const struct table *t = plan->tables[plan->target].table;
+    *ret = (struct key){.plan = plan, .threads = threads, .given = given};
+    key_init(ret, 0, given->n);
+    for (int c = 0; c < t->n_columns; c++)
+        ret->rows.columns[c] = column_slice(&given->columns[c], 0, given->n);
+    const struct column *time = &ret->rows.columns[t->time];
+    column_alloc(&ret->given_day, TYPE_DATE, given->n, false);
+    for (int64_t row = 0; row < given->n; row++)
+        ret->given_day.i[row] = time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
+    return find_cutoffs(ret, err);
+}
+
+int key_compute(struct key *k, struct err *err)
+{
+    compute_windows(k);
+    return compute_rest(k, err);
+}
+
+void key_deinit(struct key *k)
+{
+    for (int f = 0; k->features && f < k->plan->n_features; f++)
+        column_deinit(&k->features[f]);
+    if (k->grouped)
+        groups_deinit(&k->groups);
+    free(k->features);
+    free(k->cutoff_us);
+    column_deinit(&k->given_day);
+    rows_deinit(&k->rows);
+    *k = (struct key){0};
 }
 
 int plan_compute(struct plan *plan, int64_t day, int threads, struct frame *ret, struct err *err)
 {
-    struct key k = {.plan = plan, .day = day, .threads = threads};
-    const struct plan_table *t = &plan->tables[plan->target];
-    int64_t first = 0, end = 0;
-    table_day(t->table, day, &first, &end);
-    rows_init(&k.rows, t, first, end - first, 1);
-    k.features = mem_zalloc(sizeof *k.features * (size_t)(plan->n_features + 1));
-    int r = find_cutoffs(&k, err);
-    if (r == 0) {
-        compute_windows(&k);
-        r = compute_rest(&k, err);
-    }
+    CLEANUP(key_deinit) struct key k;
+    int r = key_open(plan, day, threads, &k, err);
     if (r == 0)
-        put_outputs(&k, ret);
-    for (int f = 0; f < plan->n_features; f++)
-        column_deinit(&k.features[f]);
-    free(k.features);
-    free(k.cutoff_us);
-    rows_deinit(&k.rows);
+        r = key_compute(&k, err);
+    if (r == 0)
+        put_outputs(&k, ret, NULL);
+    return r;
+}
+
+int plan_compute_rows(struct plan *plan, const struct plan_rows *rows, int threads, struct frame *ret,
+                      int32_t **ret_chosen, struct err *err)
+{
+    CLEANUP(key_deinit) struct key k;
+    int r = key_open_given(plan, rows, threads, &k, err);
+    if (r == 0)
+        r = key_compute(&k, err);
+    if (r == 0)
+        put_outputs(&k, ret, ret_chosen);
     return r;
 }

@@ -209,13 +209,25 @@ static bool same_slots(const struct bound *a, const struct bound *b)
     return strcmp(x.s, y.s) == 0;
 }
 
+static int add_entry(struct plan *plan, const struct plan_entry *e)
+{
+    for (int i = 0; i < plan->n_entries; i++) {
+        const struct plan_entry *o = &plan->entries[i];
+        if (o->index == e->index && o->own == e->own && o->delay_days == e->delay_days &&
+            memcmp(o->by_target, e->by_target, sizeof o->by_target) == 0)
+            return i;
+    }
+    plan->entries = mem_grow(plan->entries, &plan->entries_cap, (size_t)plan->n_entries + 1, sizeof *plan->entries);
+    plan->entries[plan->n_entries] = *e;
+    return plan->n_entries++;
+}
+
 static int add_window(struct plan *plan, struct plan_window *w)
 {
     for (int i = 0; i < plan->n_windows; i++) {
         const struct plan_window *o = &plan->windows[i];
-        if (o->index == w->index && o->own == w->own && o->days == w->days && o->last == w->last &&
-            o->delay_days == w->delay_days && o->known_at == w->known_at && same_slots(&o->where, &w->where) &&
-            memcmp(o->by_target, w->by_target, sizeof o->by_target) == 0) {
+        if (o->entry == w->entry && o->days == w->days && o->last == w->last && o->known_at == w->known_at &&
+            same_slots(&o->where, &w->where)) {
             bound_deinit(&w->where);
             return i;
         }
@@ -230,20 +242,19 @@ static int add_window(struct plan *plan, struct plan_window *w)
 static int window_for(struct plan *plan, const char *at, const struct spec_window *spec, int table,
                       const int *history_by, int *ret, struct err *err)
 {
-    struct plan_window w = {.days = spec->days < DAYS_FOR_EVER ? spec->days : 0,
-                            .last = spec->last,
-                            .delay_days = spec->delay_days < DAYS_FOR_EVER ? spec->delay_days : DAYS_FOR_EVER,
-                            .known_at = -1};
+    struct plan_window w = {.days = spec->days < DAYS_FOR_EVER ? spec->days : 0, .last = spec->last, .known_at = -1};
+    struct plan_entry e = {.delay_days = spec->delay_days < DAYS_FOR_EVER ? spec->delay_days : DAYS_FOR_EVER};
     int by[GROUP_MAX_BY], where;
     struct expr *tree;
-    int r = bind_by(plan, at, &spec->by, table, history_by, by, w.by_target, err);
+    int r = bind_by(plan, at, &spec->by, table, history_by, by, e.by_target, err);
     if (r == 0)
         r = bind_where(plan, at, spec, table, &where, &tree, err);
     if (r < 0)
         return r;
     plan->tables[table].read = true;
-    w.own = table == plan->target && memcmp(by, w.by_target, sizeof *by * (size_t)spec->by.n) == 0;
-    w.index = index_for(plan, table, by, spec->by.n, where);
+    e.own = table == plan->target && memcmp(by, e.by_target, sizeof *by * (size_t)spec->by.n) == 0;
+    e.index = w.index = index_for(plan, table, by, spec->by.n, where);
+    w.entry = add_entry(plan, &e);
     if (tree)
         r = bind_target_where(plan, at, tree, &w, err);
     if (r == 0)
@@ -374,10 +385,6 @@ static int check_fill(struct plan_feature *f, struct err *err)
             return fill_mismatch(f, err);
     }
     f->shape.nullable = false;
-    f->fill_code = -1;
-    if (type == TYPE_STRING && f->how != HOW_WINDOW)
-        return err_set(err, ERR_INPUT, "%s.fill: write coalesce(…, '%s') in the expression instead", f->spec->at,
-                       fill->text);
     if (type == TYPE_STRING) {
         int32_t chars = (int32_t)strlen(fill->text); /* bytes: at least as many as code points */
         f->shape.max_chars = chars > f->shape.max_chars ? chars : f->shape.max_chars;
@@ -564,7 +571,7 @@ static struct plan_feature *add_feature(struct plan *plan, const struct spec_fea
         mem_grow(plan->features, &plan->features_cap, (size_t)plan->n_features + 1, sizeof *plan->features);
     struct plan_feature *f = &plan->features[plan->n_features++];
     *f = (struct plan_feature){
-        .name = name, .spec = s, .how = how, .window = -1, .prior_window = -1, .fill_code = -1};
+        .name = name, .spec = s, .how = how, .window = -1, .prior_window = -1};
     return f;
 }
 
@@ -616,8 +623,7 @@ void plan_features_deinit(struct plan *plan)
         call_free(feature->call);
         group_part_free(feature->group);
         bound_deinit(&feature->expr);
-        free((void *)(uintptr_t)feature->fill_dict.offsets);
-        free((void *)(uintptr_t)feature->fill_dict.bytes);
+        filled_dict_deinit(&feature->filled);
     }
     for (int w = 0; w < plan->n_windows; w++)
         bound_deinit(&plan->windows[w].where);
@@ -627,6 +633,7 @@ void plan_features_deinit(struct plan *plan)
         index_free(plan->indexes[i].index);
     }
     free(plan->features);
+    free(plan->entries);
     free(plan->windows);
     free(plan->indexes);
     free(plan->order);

@@ -99,7 +99,7 @@ static void build_missing(struct plan *plan, int threads)
     free(rows);
 }
 
-static char *index_path(const struct plan *plan, const char *index_dir, const struct plan_index *x)
+char *plan_index_path(const struct plan *plan, const char *index_dir, const struct plan_index *x)
 {
     char name[33];
     index_name(plan->snapshot->id, x->text, name);
@@ -115,7 +115,7 @@ static int map_present(struct plan *plan, const char *index_dir, int *ret_missin
         if (x->index)
             continue;
         struct request q;
-        CLEANUP(mem_free_chars) char *path = index_path(plan, index_dir, x);
+        CLEANUP(mem_free_chars) char *path = plan_index_path(plan, index_dir, x);
         request_init(plan, x, &q);
         int r = index_map(path, &q.q, &x->index, err);
         request_deinit(&q);
@@ -138,8 +138,8 @@ static void finish_strings(struct plan *plan)
         f->shape.dict = values->dict;
         if (f->shape.max_chars < values->max_chars)
             f->shape.max_chars = values->max_chars;
-        if (f->spec->fill.type == JSON_STRING && f->fill_code < 0)
-            value_make_fill(f, &values->dict);
+        if (f->spec->fill.type == JSON_STRING && !f->filled.dict.offsets)
+            value_fill_dict(&values->dict, f->spec->fill.text, &f->filled);
     }
 }
 
@@ -175,7 +175,7 @@ int plan_index_write(struct plan *plan, const char *index_dir, int threads, int 
         build_missing(plan, threads);
     for (int i = 0; i < plan->n_indexes; i++) {
         const struct plan_index *x = &plan->indexes[i];
-        CLEANUP(mem_free_chars) char *path = index_path(plan, index_dir, x);
+        CLEANUP(mem_free_chars) char *path = plan_index_path(plan, index_dir, x);
         if (fs_exists(path))
             continue;
         r = index_write(x->index, x->text, path, err);

@@ -83,11 +83,17 @@ struct plan_index {
     struct index *index;
 };
 
-struct plan_window {
+struct plan_entry { /* how target rows come to their entity's history; shared by windows */
     int index;
     bool own;                    /* of the target's table and by its own columns: rows know their entity */
     int by_target[GROUP_MAX_BY]; /* the target's columns to find the entity by */
-    int64_t days, last, delay_days; /* 0: none */
+    int64_t delay_days;          /* 0: none */
+};
+
+struct plan_window {
+    int entry;
+    int index;                   /* the entry's */
+    int64_t days, last;          /* 0: none */
     int known_at;                /* a field of the index, or -1 */
     struct bound where;          /* the condition that mentions target., over fields; tree NULL: none */
 };
@@ -97,6 +103,12 @@ enum feature_how {
     HOW_AGE,      /* days from the window's newest row to the cutoff */
     HOW_GROUP,
     HOW_EXPR,
+};
+
+struct filled_dict { /* a dictionary with one more string in its place */
+    struct dict dict; /* arrays owned; offsets NULL until it is made */
+    int32_t code;     /* of that string */
+    bool grown;       /* codes from there on are one higher than they were */
 };
 
 struct plan_feature {
@@ -111,8 +123,7 @@ struct plan_feature {
     struct calc_use use;
     int field[2];              /* of the window's index, for each argument */
     int prior_window;          /* all rows, for `prior`; or -1 */
-    struct dict fill_dict;     /* strings with `fill`: the dictionary with the filling in its place; bytes owned */
-    int32_t fill_code;         /* -1 until the dictionary is made */
+    struct filled_dict filled; /* strings with `fill` over windows, made by plan_index */
     /* groups */
     struct group_part *group;
     /* expressions */
@@ -136,6 +147,9 @@ struct plan {
     struct plan_index *indexes;
     int n_indexes;
     size_t indexes_cap;
+    struct plan_entry *entries;
+    int n_entries;
+    size_t entries_cap;
     struct plan_window *windows;
     int n_windows;
     size_t windows_cap;
@@ -200,15 +214,49 @@ void rows_init(struct rows *rows, const struct plan_table *table, int64_t first,
 void rows_deinit(struct rows *rows);
 const struct column *rows_column(struct rows *rows, int column);
 
-/* Evaluate a group calculation over n rows whose argument columns are given; rows with equal values of the n_within
- * columns are a group. ret is a new column of `shape`, owned by the caller. */
-void group_part_eval(const struct group_part *group, const struct column *args, const struct column *within,
-                     int n_within, int64_t n, const struct column *shape, struct calc_scratch *scratch,
-                     struct column *ret);
+/* Rows with equal values in some columns, side by side: group g is order[offsets[g] .. offsets[g + 1]). */
+struct groups {
+    struct grouping by_value;
+    int32_t *offsets, *order;
+    bool in_order; /* order is 0, 1, 2 … : groups stand side by side already */
+};
+void groups_init(struct groups *groups, const struct column *within, int n_within, int64_t n);
+void groups_deinit(struct groups *groups);
+
+/* Evaluate a group calculation over the n rows of groups. ret is a new column of `shape`, owned by the caller. */
+void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *groups, int64_t n,
+                     const struct column *shape, struct calc_scratch *scratch, struct column *ret);
 
 /* Places of an expression's names when it runs over a range of rows: columns from rows, features from an array
  * of columns (NULL: it reads none). ret has room for bound->n_slots. */
 void bound_places(const struct bound *bound, struct rows *rows, const struct column *features, struct expr_slot *ret);
+
+/* ---- plan_index.c ---- */
+
+/* Where an index is kept, or would be; caller owns. */
+char *plan_index_path(const struct plan *plan, const char *index_dir, const struct plan_index *x);
+
+/* ---- plan_compute.c ---- */
+
+struct key { /* one computation: the target rows of a date, or rows that are given */
+    struct plan *plan;
+    int64_t day;                   /* unless rows are given */
+    int threads;
+    const struct plan_rows *given; /* NULL: rows of the snapshot */
+    struct column given_day;       /* their dates */
+    struct rows rows;
+    int64_t *cutoff_us;            /* per row */
+    struct column *features;       /* by number; filled by key_compute */
+    const struct group_part *grouped; /* whose groups are in groups; NULL: nobody's yet */
+    struct groups groups;
+};
+/* The rows of a date and their cutoffs. Call key_deinit whatever is returned. */
+int key_open(struct plan *plan, int64_t day, int threads, struct key *ret, struct err *err);
+int key_compute(struct key *k, struct err *err); /* all features */
+void key_deinit(struct key *k);
+MEM_CLEANUP_VALUE(key_deinit, struct key);
+/* Rows that target.where keeps, ascending; the caller frees. NULL: all. */
+int32_t *key_chosen(struct key *k, int64_t *ret_n);
 
 /* ---- plan_value.c ---- */
 
@@ -218,33 +266,49 @@ void value_store(struct column *dst, int64_t to, enum calc_result result, union 
 void value_null(struct column *dst, int64_t to);
 /* Copy row `from` of src to row `to` of dst, both of one type; null where src is. */
 void value_copy(struct column *dst, int64_t to, const struct column *src, int64_t from);
-/* Make the dictionary of a string feature with `fill`, from the one that its values have. */
-void value_make_fill(struct plan_feature *feature, const struct dict *from);
+/* Make the dictionary `from` with text in it. */
+void value_fill_dict(const struct dict *from, const char *text, struct filled_dict *ret);
+void filled_dict_deinit(struct filled_dict *filled);
+/* Copy the dictionary of a string column into memory that the column owns, so that it may outlive its source. */
+void value_own_dict(struct column *column);
 /* Put the feature's `fill` where a column of n rows has nulls. */
 void value_fill(const struct plan_feature *feature, struct column *column);
 struct series value_series(const struct column *column, int64_t first);
 
-/* ---- plan_window.c ---- */
+/* ---- plan_window.c (binding), plan_chunk.c (calculating) ---- */
 
-/* The slices of one window for a chunk of target rows. */
-struct spans {
-    int32_t *lo, *hi;         /* per row of the chunk: positions, or places in list when filtered */
-    bool filtered;
-    int32_t *list;            /* when filtered: the positions that passed */
-    size_t list_n, list_cap, rows_cap;
-};
 struct target_rows { /* the key's rows, as stage B sees them */
     struct rows *rows;
     const int64_t *cutoff_us;
     bool in_snapshot;         /* row k is row rows->first + k of the target table */
 };
-void spans_bind(struct spans *spans, const struct plan *plan, const struct plan_window *window,
-                const struct target_rows *target, int64_t first, int64_t n);
-void spans_deinit(struct spans *spans);
 
-/* One feature over the chunk, into rows [first, first + n) of ret. */
-void plan_window_feature(const struct plan *plan, const struct plan_feature *feature, const struct spans *spans,
-                         const struct spans *prior, const struct target_rows *target, int64_t first, int64_t n,
-                         struct calc_scratch *scratch, struct column *ret);
+/* A chunk of target rows as one thread works on it: for each entry the history that ends at each row's cutoff, for
+ * each window the slice of it. */
+struct ends {
+    int32_t *from, *end;      /* per row of the chunk: positions [from, end) are the entity's, before the cutoff */
+};
+struct spans {
+    int32_t *lo, *hi;         /* per row: positions, or places in list when filtered */
+    bool filtered;
+    int32_t *list;            /* when filtered: the positions that passed */
+    size_t list_n, list_cap;
+};
+struct chunk {
+    const struct plan *plan;
+    const struct target_rows *target;
+    int64_t first, n;         /* target rows [first, first + n) */
+    struct ends *ends;        /* of each entry */
+    struct spans *spans;      /* of each window */
+    struct calc_scratch *scratch;
+};
+enum { CHUNK_ROWS = 128 };
+void chunk_init(struct chunk *chunk, const struct plan *plan, const struct target_rows *target,
+                struct calc_scratch *scratch);
+void chunk_bind(struct chunk *chunk, int64_t first, int64_t n); /* n at most CHUNK_ROWS */
+void chunk_deinit(struct chunk *chunk);
+
+/* One feature over a bound chunk, into the chunk's rows of ret. */
+void chunk_feature(const struct chunk *chunk, const struct plan_feature *feature, struct column *ret);
 
 #endif

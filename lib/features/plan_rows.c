@@ -44,13 +44,18 @@ static void eval_statistic(struct rows *rows, const struct plan_column *c, struc
 {
     const struct group_part *g = c->group;
     struct column args[2] = {0}, within[GROUP_MAX_BY + 1];
+    struct groups groups;
     CLEANUP(calc_scratch_free) struct calc_scratch *scratch = calc_scratch_new();
     for (int k = 0; k < g->use.n_args; k++)
         eval_expression(rows, &g->args[k], &args[k]);
     for (int k = 0; k < g->n_within; k++)
         within[k] = *rows_column(rows, g->within[k]);
     within[g->n_within] = *rows_column(rows, rows->table->table->time);
-    group_part_eval(g, args, within, g->n_within + 1, rows->n, &c->shape, scratch, ret);
+    groups_init(&groups, within, g->n_within + 1, rows->n);
+    group_part_eval(g, args, &groups, rows->n, &c->shape, scratch, ret);
+    groups_deinit(&groups);
+    if (ret->type == TYPE_STRING)
+        value_own_dict(ret);
     column_deinit(&args[0]);
     column_deinit(&args[1]);
 }
@@ -75,6 +80,24 @@ const struct column *rows_column(struct rows *rows, int column)
 
 /* ---- groups ---- */
 
+void groups_init(struct groups *g, const struct column *within, int n_within, int64_t n)
+{
+    group_rows(within, n_within, n, GROUP_NULL_ALONE, &g->by_value);
+    g->offsets = MEM_ARRAY(int32_t, (size_t)g->by_value.n_groups + 1);
+    g->order = MEM_ARRAY(int32_t, (size_t)n + 1);
+    group_order(g->by_value.group, g->by_value.n_groups, n, NULL, g->offsets, g->order);
+    g->in_order = true;
+    for (int64_t i = 0; i < n && g->in_order; i++)
+        g->in_order = g->order[i] == i;
+}
+
+void groups_deinit(struct groups *g)
+{
+    grouping_deinit(&g->by_value);
+    free(g->offsets);
+    free(g->order);
+}
+
 static void gather(const struct column *src, const int32_t *order, int64_t n, struct column *ret)
 {
     column_alloc(ret, src->type, n, true);
@@ -86,43 +109,46 @@ static void gather(const struct column *src, const int32_t *order, int64_t n, st
         ret->valid = NULL;
 }
 
-/* Each group's rows side by side, one group after the other. */
-static void eval_groups(const struct group_part *part, const struct column *args, const int32_t *offsets,
-                        int32_t n_groups, struct calc_scratch *scratch, struct column *out)
+static void eval_groups(const struct group_part *part, const struct column *args, const struct groups *g,
+                        struct calc_scratch *scratch, struct column *out)
 {
-    for (int32_t k = 0; k < n_groups; k++) {
-        struct window w = {.n = offsets[k + 1] - offsets[k], .scratch = scratch};
+    for (int32_t k = 0; k < g->by_value.n_groups; k++) {
+        int32_t first = g->offsets[k];
+        struct window w = {.n = g->offsets[k + 1] - first, .scratch = scratch};
         for (int a = 0; a < part->use.n_args; a++)
-            w.arg[a] = value_series(&args[a], offsets[k]);
+            w.arg[a] = value_series(&args[a], first);
         if (w.n > 0)
-            calc_group(&part->use, &w, out, offsets[k]);
+            calc_group(&part->use, &w, out, first);
     }
 }
 
-void group_part_eval(const struct group_part *part, const struct column *args, const struct column *within,
-                     int n_within, int64_t n, const struct column *shape, struct calc_scratch *scratch,
-                     struct column *ret)
+/* Arguments are brought into group order and answers back to row order. */
+static void eval_scattered(const struct group_part *part, const struct column *args, const struct groups *g, int64_t n,
+                           struct calc_scratch *scratch, struct column *ret)
 {
-    CLEANUP(grouping_deinit) struct grouping g;
     struct column ordered[2] = {0}, out;
-    group_rows(within, n_within, n, GROUP_NULL_ALONE, &g);
-    int32_t *offsets = MEM_ARRAY(int32_t, (size_t)g.n_groups + 1), *order = MEM_ARRAY(int32_t, (size_t)n + 1);
-    group_order(g.group, g.n_groups, n, NULL, offsets, order);
     for (int k = 0; k < part->use.n_args; k++)
-        gather(&args[k], order, n, &ordered[k]);
-    column_alloc(&out, shape->type, n, true);
-    column_alloc(ret, shape->type, n, true);
-    eval_groups(part, ordered, offsets, g.n_groups, scratch, &out);
+        gather(&args[k], g->order, n, &ordered[k]);
+    column_alloc(&out, ret->type, n, true);
+    eval_groups(part, ordered, g, scratch, &out);
     for (int64_t i = 0; i < n; i++)
-        value_copy(ret, order[i], &out, i);
+        value_copy(ret, g->order[i], &out, i);
+    column_deinit(&out);
+    column_deinit(&ordered[0]);
+    column_deinit(&ordered[1]);
+}
+
+void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *g, int64_t n,
+                     const struct column *shape, struct calc_scratch *scratch, struct column *ret)
+{
+    column_alloc(ret, shape->type, n, true);
+    if (g->in_order)
+        eval_groups(part, args, g, scratch, ret);
+    else
+        eval_scattered(part, args, g, n, scratch, ret);
     ret->scale = shape->scale;
     ret->nullable = shape->nullable;
     ret->max_chars = shape->max_chars;
     if (shape->type == TYPE_STRING)
         ret->dict = args[0].dict;
-    column_deinit(&out);
-    column_deinit(&ordered[0]);
-    column_deinit(&ordered[1]);
-    free(offsets);
-    free(order);
 }

@@ -71,13 +71,12 @@ static int64_t fill_integer(const struct plan_feature *f)
     return value;
 }
 
-void value_make_fill(struct plan_feature *f, const struct dict *from)
+void value_fill_dict(const struct dict *from, const char *fill, struct filled_dict *ret)
 {
-    struct text text = {f->spec->fill.text, (int64_t)strlen(f->spec->fill.text)};
+    struct text text = {fill, (int64_t)strlen(fill)};
     int32_t n = from->n, at = 0;
     while (at < n && text_compare(dict_text(from, at), text) < 0)
         at++;
-    f->fill_code = at;
     bool there = at < n && text_compare(dict_text(from, at), text) == 0;
     int64_t bytes = n ? from->offsets[n] : 0, before = n ? from->offsets[at] : 0, more = there ? 0 : text.len;
     int64_t *offsets = MEM_ARRAY(int64_t, (size_t)n + 2);
@@ -90,16 +89,63 @@ void value_make_fill(struct plan_feature *f, const struct dict *from)
     memcpy(joined + before, text.s, (size_t)more);
     if (bytes > before)
         memcpy(joined + before + more, from->bytes + before, (size_t)(bytes - before));
-    f->fill_dict = (struct dict){n + !there, offsets, joined};
+    *ret = (struct filled_dict){.dict = {n + !there, offsets, joined}, .code = at, .grown = !there};
 }
 
-/* Codes of the column's dictionary to codes of the one with the filling in it. */
-static void move_codes(const struct plan_feature *f, struct column *c)
+void filled_dict_deinit(struct filled_dict *filled)
 {
-    bool grown = f->fill_dict.n > c->dict.n;
-    for (int64_t row = 0; row < c->rows; row++)
-        c->code[row] += grown && c->code[row] >= f->fill_code && c->valid[row];
-    c->dict = f->fill_dict;
+    free((void *)(uintptr_t)filled->dict.offsets);
+    free((void *)(uintptr_t)filled->dict.bytes);
+    *filled = (struct filled_dict){0};
+}
+
+void value_own_dict(struct column *c)
+{
+    size_t rows = (size_t)c->rows, bytes = (size_t)(c->dict.n ? c->dict.offsets[c->dict.n] : 0);
+    size_t offsets_bytes = ((size_t)c->dict.n + 1) * sizeof(int64_t);
+    char *block = mem_zalloc(offsets_bytes + rows * (sizeof(int32_t) + 1) + bytes + 1);
+    int64_t *offsets = (int64_t *)block;
+    int32_t *codes = (int32_t *)(block + offsets_bytes);
+    uint8_t *valid = (uint8_t *)(codes + rows);
+    char *texts = (char *)valid + rows;
+    if (c->dict.n)
+        memcpy(offsets, c->dict.offsets, offsets_bytes);
+    memcpy(codes, c->code, rows * sizeof *codes);
+    if (c->valid)
+        memcpy(valid, c->valid, rows);
+    if (bytes)
+        memcpy(texts, c->dict.bytes, bytes);
+    free(c->own);
+    c->own = block;
+    c->code = codes;
+    c->valid = c->valid ? valid : NULL;
+    c->dict.offsets = offsets;
+    c->dict.bytes = texts;
+}
+
+static void fill_strings(struct column *c, const struct filled_dict *filled)
+{
+    for (int64_t row = 0; row < c->rows; row++) {
+        if (!c->valid[row])
+            c->code[row] = filled->code;
+        else if (filled->grown && c->code[row] >= filled->code)
+            c->code[row]++;
+        c->valid[row] = 1;
+    }
+    c->dict = filled->dict;
+}
+
+/* Over windows the plan has made the dictionary once; elsewhere each key has its own. */
+static void fill_text(const struct plan_feature *f, struct column *c)
+{
+    struct filled_dict filled = f->filled;
+    if (f->how != HOW_WINDOW)
+        value_fill_dict(&c->dict, f->spec->fill.text, &filled);
+    fill_strings(c, &filled);
+    if (f->how == HOW_WINDOW)
+        return;
+    value_own_dict(c);
+    filled_dict_deinit(&filled);
 }
 
 void value_fill(const struct plan_feature *f, struct column *c)
@@ -107,14 +153,14 @@ void value_fill(const struct plan_feature *f, struct column *c)
     const struct spec_fill *fill = &f->spec->fill;
     if (fill->type == JSON_NULL || !c->valid || f->how == HOW_AGE)
         return;
-    if (c->type == TYPE_STRING)
-        move_codes(f, c);
+    if (c->type == TYPE_STRING) {
+        fill_text(f, c);
+        return;
+    }
     for (int64_t row = 0; row < c->rows; row++) {
         if (c->valid[row])
             continue;
-        if (c->type == TYPE_STRING)
-            c->code[row] = f->fill_code;
-        else if (c->type == TYPE_BOOL)
+        if (c->type == TYPE_BOOL)
             c->b[row] = fill->truth;
         else if (c->type == TYPE_FLOAT || c->type == TYPE_DECIMAL)
             c->f[row] = fill->number + 0.0;

@@ -17,19 +17,21 @@ allow_full_memory()
 -- step: done.check
 local reply, done, changed, gone = {'OK'}, {}, {}, {}
 for i, key in ipairs(names) do
-    local r = record_parse(texts[i])
-    local token = ARGV[4 * i]
+    local s, tries, token, worker, began = string.match(texts[i] or '',
+        '^(%a)|(%d*|%d*)|[^|]*|([^|]*)|%a?|(%d*)|(%d*)|')
+    local mine = token == ARGV[4 * i]
     gone[key] = true
-    if r.s == 'l' and r.t == token then
-        r.s, r.e, r.y, r.n, r.m, r.r = 'd', '', '', now - r.b, ARGV[4 * i + 1], ARGV[4 * i + 2]
+    if s == 'l' and mine then
         done[#done + 1] = key
         changed[#changed + 1] = key
-        changed[#changed + 1] = record_text(r)
+        changed[#changed + 1] = 'd|' .. tries .. '||' .. token .. '||' .. worker .. '|' .. began ..
+                                '|' .. now - began .. '|' .. ARGV[4 * i + 1] .. '|' ..
+                                ARGV[4 * i + 2]
         reply[#reply + 1] = 'OK'
-    elseif r.s == 'd' and r.t == token then
+    elseif s == 'd' and mine then
         reply[#reply + 1] = 'ALREADY'
     else
-        gone[key] = r.s ~= 'l' or nil
+        gone[key] = s ~= 'l' or nil
         reply[#reply + 1] = 'STALE'
     end
 end

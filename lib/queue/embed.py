@@ -11,6 +11,22 @@ import re
 import sys
 
 HEAD = "/* Made by embed.py from the .lua files. */\n"
+HEADER = HEAD + """#ifndef QUEUE_SCRIPTS_H
+#define QUEUE_SCRIPTS_H
+
+#include <stddef.h>
+
+enum script {
+ENUM};
+
+struct script_text {
+    const char *name, *text, *sha1;
+    size_t len;
+};
+extern const struct script_text script_texts[];
+
+#endif
+"""
 
 
 def literal(text):
@@ -27,7 +43,8 @@ def definitions(text):
 
 
 def without_comments(text):
-    return "".join(line + "\n" for line in text.split("\n") if line.strip() and not line.startswith("--"))
+    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("--")]
+    return "".join(line + "\n" for line in lines)
 
 
 def needed(prelude, script):
@@ -46,12 +63,10 @@ def main(out_c, out_h, prelude, *scripts):
         shared = f.read()
     names = [os.path.basename(path)[: -len(".lua")] for path in scripts]
     with open(out_h, "w", encoding="ascii") as h:
-        h.write(HEAD + "#ifndef QUEUE_SCRIPTS_H\n#define QUEUE_SCRIPTS_H\n\n#include <stddef.h>\n\n")
-        h.write("enum script {\n" + "".join(f"    SCRIPT_{n.upper()},\n" for n in names) + "};\n\n")
-        h.write("struct script_text {\n    const char *name, *text, *sha1;\n    size_t len;\n};\n")
-        h.write("extern const struct script_text script_texts[];\n\n#endif\n")
+        h.write(HEADER.replace("ENUM", "".join(f"    SCRIPT_{n.upper()},\n" for n in names)))
     with open(out_c, "w", encoding="ascii") as c:
-        c.write(HEAD + '#include "queue/scripts.h"\n\nconst struct script_text script_texts[] = {\n')
+        c.write(HEAD + '#include "queue/scripts.h"\n\n')
+        c.write("const struct script_text script_texts[] = {\n")
         for name, path in zip(names, scripts):
             with open(path, encoding="ascii") as f:
                 script = f.read()

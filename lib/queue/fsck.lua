@@ -105,8 +105,9 @@ local function check_count()
     local sum = call('ZCARD', PENDING) + call('ZCARD', DELAYED) + call('ZCARD', LEASED) +
                 call('SCARD', DONE) + call('ZCARD', FAILED)
     if records ~= b.total then
-        found('', 'the batch counts ' .. b.total .. ' keys, but has ' .. records .. ' key records' ..
-              (records < b.total and '; reconcile finds out which are missing' or ''), repair)
+        local hint = records < b.total and '; reconcile finds out which are missing' or ''
+        found('', 'the batch counts ' .. b.total .. ' keys, but has ' .. records ..
+              ' key records' .. hint, repair)
         if repair then
             call('HSET', BATCH, 'total', records)
         end

@@ -55,9 +55,9 @@ local function worker_check(w)
     return keys, records
 end
 
-local function reply_add(reply, key, r)
+local function reply_add(reply, key, token, r)
     local n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = key, r.t, r.e, r.a, r.i
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = key, token, r.e, r.a, r.i
 end
 
 allow_full_memory()
@@ -71,7 +71,7 @@ if w.nonce == nonce then
     for i, key in ipairs(keys) do
         if string.sub(records[i].t, -#nonce) == nonce then
             call('ZADD', LEASED, now + b.lease_ms, key)
-            reply_add(reply, key, records[i])
+            reply_add(reply, key, records[i].t, records[i])
         end
     end
     if #reply == 2 then
@@ -132,6 +132,7 @@ end
 
 -- step: lease.pop
 -- Keys that are leased alone go back unless they come first and the worker holds nothing.
+local FRESH = record_parse('p') -- most keys are; none of them changes it
 local chosen, records = {}, {}
 if want > 0 then
     local popped = call(b.newest and 'ZPOPMAX' or 'ZPOPMIN', PENDING, want)
@@ -141,7 +142,8 @@ if want > 0 then
     end
     local texts = #names > 0 and call('HMGET', RECORDS, unpack(names)) or {}
     for i, key in ipairs(names) do
-        local r = record_parse(texts[i])
+        local text = texts[i]
+        local r = text == 'p' and FRESH or record_parse(text)
         if r.s == 'p' then
             local poison = r.i >= POISON
             if poison and #chosen == 0 and not alone and #w.held > 0 then
@@ -161,13 +163,14 @@ end
 if #chosen > 0 then
     local sequence = call('HINCRBY', BATCH, 'seq', #chosen) - #chosen
     local reply, leased, changed = {'OK', b.lease_ms}, {}, {}
-    local deadline = now + b.lease_ms
+    local deadline = time_text(now + b.lease_ms)
+    local random, tail = '-' .. nonce, '||' .. w.number .. '|' .. now .. '|||'
     for i, key in ipairs(chosen) do
-        local r = records[i]
-        r.s, r.t, r.y, r.w, r.b, r.n = 'l', sequence + i .. '-' .. nonce, '', w.number, now, ''
+        local r, token = records[i], sequence + i .. random
         leased[2 * i - 1], leased[2 * i] = deadline, key
-        changed[2 * i - 1], changed[2 * i] = key, record_text(r)
-        reply_add(reply, key, r)
+        changed[2 * i - 1] = key
+        changed[2 * i] = 'l|' .. r.a .. '|' .. r.i .. '|' .. r.e .. '|' .. token .. tail
+        reply_add(reply, key, token, r)
         w.held[#w.held + 1] = alone and '!' .. key or key
     end
     call('ZADD', LEASED, unpack(leased))

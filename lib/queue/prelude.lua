@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
--- prelude.lua - what every script begins with (queue.c tells the layout and the protocol).
+-- prelude.lua - what every script begins with: of these definitions, those that it uses (embed.py).
+-- queue.c tells the layout and the protocol.
 --
 -- A record is one letter and ten fields, "s|a|i|e|t|y|w|b|n|m|r"; a letter alone has empty fields:
 --   s state: p pending, w delayed (waits), l leased, d done, f failed
@@ -45,7 +46,7 @@ local function batch_open(incarnation)
 end
 
 -- Commands that make room are always allowed; once a script has written, so are the others. So
--- that work already done can be told to a Redis whose memory is full, begin with a write of nothing.
+-- that finished work can be told to a Redis whose memory is full, begin with a write of nothing.
 local function allow_full_memory()
     call('HDEL', LOCKS, '')
 end
@@ -69,6 +70,11 @@ end
 local function record_text(r)
     return r.s .. '|' .. r.a .. '|' .. r.i .. '|' .. r.e .. '|' .. r.t .. '|' .. r.y .. '|' ..
            r.w .. '|' .. r.b .. '|' .. r.n .. '|' .. r.m .. '|' .. r.r
+end
+
+-- A moment as text, because Redis turns each number that it is given into text.
+local function time_text(time)
+    return string.format('%.0f', time)
 end
 
 -- A key that waits as if it had never been tried, but whose last token is remembered.
@@ -134,8 +140,8 @@ end
 local function due(place, longest_ms)
     local keys = call('ZRANGEBYSCORE', place, '-inf', now, 'LIMIT', 0, STEP)
     if #keys < STEP then
-        local far = call('ZRANGEBYSCORE', place, '(' .. now + longest_ms + SLACK_MS, '+inf', 'LIMIT',
-                         0, STEP - #keys)
+        local far = call('ZRANGEBYSCORE', place, '(' .. now + longest_ms + SLACK_MS, '+inf',
+                         'LIMIT', 0, STEP - #keys)
         for _, key in ipairs(far) do
             keys[#keys + 1] = key
         end
@@ -184,7 +190,7 @@ local function worker_update(id, gone, done)
     local w = worker_parse(text)
     local held = {}
     for _, key in ipairs(w.held) do
-        if not gone[string.gsub(key, '^!', '')] then
+        if not gone[key] and not (string.byte(key) == 33 and gone[string.sub(key, 2)]) then
             held[#held + 1] = key
         end
     end

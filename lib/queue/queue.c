@@ -6,20 +6,21 @@
  * WHAT IS IN REDIS. Everything about batch NAME has the hash tag {NAME} in its key, so that a
  * cluster keeps it on one server, and every script is given all fifteen keys in one order:
  *
- *   hiwari:{NAME}:batch    hash: incarnation, settings, flags (sealed, paused, cancelled, settled),
- * the number of key records, the sequence of tokens, epoch and holder of the settling lease …:json
- * the text of _batch.json …:records              hash: key -> record; what is known about a key
- * (prelude.lua writes the fields) …:pending              sorted set by order; leasing takes from
- * one end, or for newest-first from the other …:delayed              sorted set by due time
- *   …:leased               sorted set by deadline
- *   …:done                 set
- *   …:failed               sorted set by time of failing
- *   …:errors               hash: key -> class and text of the last failure
- *   …:history              hash: key -> its ended leases, at most nine, only for keys with an ended
- * lease behind them …:workers, …:seen      hash: worker -> number, last call, done, keys held;
- * sorted set by when it was heard of …:names                hash: number -> worker, pod, node:
- * records name workers by number …:rate                 hash: ten seconds -> keys done in them, the
- * last eight …:locks                hash: what -> holder and deadline
+ *   hiwari:{NAME}:batch   hash: incarnation, settings, flags, counters, the settling lease
+ *   …:json                string: the text of _batch.json
+ *   …:records             hash: key -> record, whose fields prelude.lua names
+ *   …:pending             sorted set by order; leasing takes from one end of it
+ *   …:delayed             sorted set by due time
+ *   …:leased              sorted set by deadline
+ *   …:done                set
+ *   …:failed              sorted set by time of failing
+ *   …:errors              hash: key -> class and text of its last failure
+ *   …:history             hash: key -> its ended leases, at most nine
+ *   …:workers             hash: worker -> number, last call, keys done, keys held
+ *   …:seen                sorted set of workers by when they were heard of
+ *   …:names               hash: number -> worker, pod, node; records name workers by number
+ *   …:rate                hash: ten seconds -> keys done in them; the last eight
+ *   …:locks               hash: what -> holder and deadline
  *
  * and outside of any batch, each touched by commands of its own: hiwari:batches, a set of names,
  * and hiwari:{HASH}:dest, which batch and incarnation may write to the destination with that hash.
@@ -28,9 +29,10 @@
  * says in which. A record says it because a place alone cannot be asked what it lost; the place
  * says it because a record alone can only be found by reading all of them. fsck compares the two,
  * and both with the number of records that the batch counts. Sorted sets, not lists, hold what
- * waits: any key can be asked for and taken out in bounded time. A million dates take 175 bytes
- * each while pending and 190 when done at the first attempt: a record that says nothing yet is one
- * letter, workers are numbers, and a key's first lease is told by its record alone.
+ * waits: any key can be asked for and taken out in bounded time. A million keys like dates take 175
+ * bytes each while pending and 178 when done at the first attempt (Redis 7.0): a record that says
+ * nothing yet is one letter, workers are numbers, and a key's first lease is told by its record
+ * alone.
  *
  * ONE SCRIPT PER VERB. A verb reads, decides and writes in one script, so that nobody sees a key
  * between two places and a client that dies at any moment leaves every key in one of them. Time is

@@ -13,7 +13,8 @@
  *
  * A struct queue is one connection and is used by one thread at a time. It reconnects
  * by itself with backoff; a verb fails with ERR_UNREACHABLE only when its patience is over.
- * All verbs may be repeated after a lost answer. */
+ * All verbs may be repeated after a lost answer. ERR_RETRY: the server is there, but is loading,
+ * failing over or full. queue_open lets the process ignore SIGPIPE unless it has a handler. */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
 
@@ -34,8 +35,7 @@ enum {
     QUEUE_SETTLE = 4,  /* every key is done or failed, nobody settles: call queue_settle_begin */
     QUEUE_PAUSED = 5,
     QUEUE_CANCELLED = 6,
-    QUEUE_BUSY = 7, /* somebody else holds it (settling lease, reconcile lock, an unsettled batch of
-                       that name) */
+    QUEUE_BUSY = 7,   /* somebody else holds it (settling lease, lock, name, destination) */
     QUEUE_ABSENT = 8, /* no such key */
 };
 
@@ -115,14 +115,16 @@ struct lease {
 struct lease_set {
     struct lease *leases; /* owned */
     int n;
-    int64_t wait_ms; /* with QUEUE_EMPTY: look again after this, jittered, at most 1000 */
+    int64_t wait_ms; /* with QUEUE_EMPTY and QUEUE_PAUSED: look again after this, jittered, at
+                        most 1000 */
 };
 void lease_set_free(struct lease_set *set); /* contents only */
 
-/* Lease up to max keys (at most QUEUE_STEP). 0 with ret->n >= 1; QUEUE_EMPTY; QUEUE_SETTLE (call
- * queue_settle_begin); QUEUE_SETTLED; QUEUE_PAUSED; QUEUE_CANCELLED; QUEUE_GONE. A key with two or
- * more interruptions is leased alone. After a lost answer the call first asks what this worker
- * holds, so that no key is leased into the void. */
+/* Lease up to max keys; a worker holds at most QUEUE_STEP. 0 with ret->n >= 1; QUEUE_EMPTY;
+ * QUEUE_SETTLE (call queue_settle_begin); QUEUE_SETTLED; QUEUE_PAUSED; QUEUE_CANCELLED; QUEUE_GONE.
+ * A key with two or more interruptions is leased only to a worker that holds nothing, which gets
+ * nothing else before it has answered. After a lost answer the call first asks what this worker
+ * holds, so that no key is leased into the void. A worker leases through one struct queue. */
 int queue_lease(struct queue *queue, const struct worker_id *worker, int max, struct lease_set *ret,
                 struct err *err);
 
@@ -153,11 +155,11 @@ int queue_leave(struct queue *queue, const struct worker_id *worker, struct err 
 
 struct settle_lease {
     char token[64];
-    int64_t epoch; /* higher for each settling of an incarnation */
-    int64_t deadline_ms;
+    int64_t epoch;       /* higher after each reopen; equal for workers that take over */
+    int64_t deadline_ms; /* monotonic, as in struct lease */
 };
-/* Take the settling lease. 0; QUEUE_BUSY; QUEUE_SETTLED; QUEUE_EMPTY (not all keys are done or
- * failed, or not sealed). */
+/* Take the settling lease for one lease time. 0; QUEUE_BUSY (another worker settles, or keys are
+ * about to move); QUEUE_SETTLED; QUEUE_EMPTY (not all keys are done or failed, or not sealed). */
 int queue_settle_begin(struct queue *queue, const struct worker_id *worker,
                        struct settle_lease *ret, struct err *err);
 int queue_settle_renew(struct queue *queue, struct settle_lease *lease, enum lease_answer *ret,
@@ -167,7 +169,8 @@ int queue_settle_finish(struct queue *queue, const struct settle_lease *lease,
                         enum lease_answer *ret, struct err *err);
 /* Before a key of a settled (or settling) batch moves again: state back to running with a higher
  * epoch, so that a settling in progress becomes stale. The caller then deletes _SUCCESS, and only
- * then moves keys. */
+ * then moves keys, within half a minute; until queue_retry or queue_move has ended nobody settles.
+ * QUEUE_BUSY: by now another unsettled batch has the destination; err says which. */
 int queue_reopen(struct queue *queue, int64_t *ret_epoch, struct err *err);
 
 /* ---- looking ---- */
@@ -185,11 +188,12 @@ struct queue_failure {
 };
 struct queue_status {
     char *state; /* filling, running, paused, cancelled, settled */
-    int64_t total, pending, delayed, leased, done, failed, attempts, interruptions;
-    double rate_per_s; /* of the last minute; 0 when unknown */
-    double eta_s;      /* negative when unknown */
-    int64_t worker_count;
-    struct queue_worker *workers; /* at most 100 */
+    int64_t total, pending, delayed, leased, done, failed;
+    int64_t attempts, interruptions; /* of the whole batch, retried keys' earlier ones too */
+    double rate_per_s;               /* of the last minute; 0 when unknown */
+    double eta_s;                    /* negative when unknown */
+    int64_t worker_count;            /* seen within two minutes */
+    struct queue_worker *workers;    /* at most 100, seen last first */
     int n_workers;
     struct queue_failure *failures; /* at most 100 */
     int n_failures;
@@ -205,15 +209,17 @@ int queue_batch_json(struct queue *queue, char **ret, struct err *err);
 int queue_list(struct queue *queue, char ***ret_names, int *ret_n, struct err *err);
 
 struct queue_lease_record { /* one of a key's last leases, newest last; at most 10 */
-    char *worker, *node, *token,
-        *why; /* why it ended: done, error, timeout, input, interrupted, released; "" while held */
+    char *worker, *node, *token;
+    char *why; /* it ended: done, released, moved (by reconcile), interrupted (lost after work had
+                  begun), expired (lost before), or a class of queue_fail; "" while held */
     int64_t start_ms, end_ms; /* server's wall clock; end_ms 0 while held */
 };
 struct queue_key {
     char *key;
     enum key_state state;
-    char *token; /* of the present or last lease, "" if none */
-    int attempts, interruptions;
+    char *token;  /* of the present or last lease, "" if none */
+    int attempts; /* that ended in an error: 0 for a key done at once */
+    int interruptions;
     int64_t ms, rows;    /* of a done key; -1 when unknown */
     char *class, *error; /* of the last failure, "" if none */
     char *worker;
@@ -231,13 +237,14 @@ int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *er
 
 /* ---- mending ---- */
 
-/* Failed keys back to pending with fresh budgets. n 0: all failed keys. Counts those moved. The
- * batch must have been reopened. */
+/* Failed keys back to pending with fresh budgets. n 0: all failed keys. Counts those moved. 0,
+ * QUEUE_GONE, QUEUE_CANCELLED, QUEUE_BUSY (settled or being settled, and not reopened). */
 int queue_retry(struct queue *queue, const char *const *keys, int64_t n, int64_t *ret_moved,
                 struct err *err);
 
-/* Reconcile: move keys to pending (or to done), each only if its state and token are still what was
- * read. */
+/* Reconcile: move keys to pending, behind the others, in the order given and with fresh budgets (or
+ * to done), each only if its state and token are still what was read. Answers as queue_retry; give
+ * all moves in one call, since its end lets the batch settle again. */
 struct queue_move {
     const char *key;
     enum key_state seen_state;
@@ -252,11 +259,12 @@ int queue_lock(struct queue *queue, const char *what, const char *token, int64_t
                struct err *err);
 int queue_unlock(struct queue *queue, const char *what, const char *token, struct err *err);
 
+/* 0, QUEUE_GONE, QUEUE_SETTLED, QUEUE_CANCELLED (what was cancelled is not resumed). */
 int queue_pause(struct queue *queue, struct err *err);
 int queue_resume(struct queue *queue, struct err *err);
 int queue_cancel(struct queue *queue, struct err *err);
-int queue_purge(struct queue *queue, int64_t *ret_removed,
-                struct err *err); /* all of the batch's keys in Redis, in steps */
+/* Remove everything about the batch from Redis; ret_removed: how many key records that were. */
+int queue_purge(struct queue *queue, int64_t *ret_removed, struct err *err);
 
 struct queue_finding {
     char *key, *what; /* what is wrong, in words */

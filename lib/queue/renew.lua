@@ -19,10 +19,11 @@ allow_full_memory()
 
 -- step: renew.check
 local reply, leased, changed = {'OK', b.lease_ms}, {}, {}
+local deadline = time_text(now + b.lease_ms)
 for i, key in ipairs(names) do
     local r = record_parse(texts[i])
     if r.s == 'l' and r.t == ARGV[3 * i + 1] then
-        leased[#leased + 1] = now + b.lease_ms
+        leased[#leased + 1] = deadline
         leased[#leased + 1] = key
         if ARGV[3 * i + 2] == '1' and r.y ~= 's' then
             r.y = 's'

@@ -164,25 +164,6 @@ static int take_record(void *ctx, const struct text *fields, int n, int64_t line
 
 /* Chapter: types. */
 
-static const char *form_of(enum type type)
-{
-    switch (type) {
-    case TYPE_INT:
-        return "a whole number within 64 bits";
-    case TYPE_DECIMAL:
-        return "a plain number with at most the column's places (never over 6) and 15 digits in "
-               "all";
-    case TYPE_FLOAT:
-        return "a finite number";
-    case TYPE_DATE:
-        return "a date of the form YYYY-MM-DD";
-    case TYPE_TIMESTAMP:
-        return "a timestamp of the form YYYY-MM-DD HH:MM[:SS[.ffffff]] without zone";
-    default:
-        return type_name(type);
-    }
-}
-
 static int refuse_value(const struct csv_table *t, int c, int64_t row, const char *form,
                         struct err *err)
 {
@@ -216,7 +197,7 @@ static int convert_column(struct csv_table *t, int c, struct err *err)
     if (type) {
         int64_t bad = text_column_convert(&t->texts[c], type->type, type->scale, &t->typed[c]);
         if (bad >= 0)
-            r = refuse_value(t, c, bad, form_of(type->type), err);
+            r = refuse_value(t, c, bad, text_column_form(type->type), err);
     } else if (c == t->time) {
         r = convert_time(t, err);
     } else {

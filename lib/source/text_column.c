@@ -237,6 +237,25 @@ int64_t text_column_convert(const struct text_column *t, enum type type, int sca
     return convert(t, type, reading, ret);
 }
 
+const char *text_column_form(enum type type)
+{
+    switch (type) {
+    case TYPE_INT:
+        return "a whole number within 64 bits";
+    case TYPE_DECIMAL:
+        return "a plain number with at most the column's places (never over 6) and 15 digits in "
+               "all";
+    case TYPE_FLOAT:
+        return "a finite number";
+    case TYPE_DATE:
+        return "a date of the form YYYY-MM-DD";
+    case TYPE_TIMESTAMP:
+        return "a timestamp of the form YYYY-MM-DD HH:MM[:SS[.ffffff]] without zone";
+    default:
+        return type_name(type);
+    }
+}
+
 void text_column_find(const struct text_column *t, struct typed_column *ret)
 {
     enum type type = t->nulls == t->rows ? TYPE_FLOAT : TYPE_INT;

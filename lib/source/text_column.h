@@ -47,6 +47,9 @@ void typed_column_deinit(struct typed_column *t);
 int64_t text_column_convert(const struct text_column *t, enum type type, int scale,
                             struct typed_column *ret);
 
+/* What a value of a declared type looks like, for messages: "a date of the form YYYY-MM-DD". */
+const char *text_column_form(enum type type);
+
 /* The first type in the order above that fits. */
 void text_column_find(const struct text_column *t, struct typed_column *ret);
 

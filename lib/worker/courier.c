@@ -23,6 +23,7 @@ enum {
     GONE_WAIT_MS = 500,
     GONE_MAX_MS = 30000, /* how long a batch that is gone is waited for */
     SETTLE_WAIT_MS = 500,
+    LATE_WAIT_MS = 20,
     LEAVE_WAIT_MS = 1000,
     EXIT_SETTLED = 0,
     EXIT_UNREACHABLE = 69,
@@ -210,11 +211,16 @@ static void settle(struct courier *c)
     const struct job *job = c->options.job;
     struct settle_result result;
     struct err err = {0};
+    struct columns_source columns = {.plan = job->plan,
+                                     .float32 = job->spec->float32,
+                                     .threads = job->threads,
+                                     .computing = job->computing};
     struct settle_options options = {.queue = c->options.queue,
                                      .queue_options = c->options.queue_options,
                                      .worker = me(c),
                                      .store = job->store,
                                      .batch = job->batch,
+                                     .columns = &columns,
                                      .stop = held_drain_flag(c->options.held)};
     int r = settle_run(&options, &result, &err);
     c->lease_at_ms = clock_ms() + SETTLE_WAIT_MS;
@@ -281,7 +287,10 @@ static void lease(struct courier *c)
         settle(c);
         break;
     case QUEUE_SETTLED:
-        end(c, EXIT_SETTLED);
+        if (held_any(held, HELD_COMPUTED, HELD_FAILED)) /* too late, but it is told and counted */
+            c->lease_at_ms = now + LATE_WAIT_MS;
+        else
+            end(c, EXIT_SETTLED);
         break;
     default:
         went_well(c, r, &err);
@@ -308,9 +317,9 @@ static void leave(struct courier *c)
 static void leave_lost_key(struct courier *c, int exit_code)
 {
     int64_t until_ms = clock_ms() + LEAVE_WAIT_MS;
-    while (held_computing(c->options.held) && clock_ms() < until_ms)
+    while (held_any(c->options.held, HELD_COMPUTING, HELD_COMPUTING) && clock_ms() < until_ms)
         clock_sleep_ms(LEAVE_WAIT_MS / 10);
-    if (!held_computing(c->options.held))
+    if (!held_any(c->options.held, HELD_COMPUTING, HELD_COMPUTING))
         return;
     log_warn("worker ends while a key whose lease was lost is still computing",
              LOG_I("exit", exit_code), LOG_S("error", c->err.text));

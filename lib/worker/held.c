@@ -591,12 +591,14 @@ bool held_ended(struct held *held, int *ret_exit_code)
     return ended;
 }
 
-bool held_computing(struct held *held)
+bool held_any(struct held *held, enum held_stage first, enum held_stage last)
 {
+    bool any = false;
     lock(held);
-    bool computing = find_stage(held, HELD_COMPUTING);
+    for (const struct held_key *key = held->keys; key && !any; key = key->next)
+        any = key->stage >= first && key->stage <= last;
     unlock(held);
-    return computing;
+    return any;
 }
 
 void held_count(struct held *held, const struct held_counts *more)

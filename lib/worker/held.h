@@ -123,7 +123,8 @@ bool held_stopped(struct held *held, struct err *ret);
 void held_end(struct held *held,
               int exit_code); /* every thread is to leave; the first one counts */
 bool held_ended(struct held *held, int *ret_exit_code);
-bool held_computing(struct held *held);
+/* Is any key in one of these stages? */
+bool held_any(struct held *held, enum held_stage first, enum held_stage last);
 
 /* Set while draining; for those who only look. */
 const atomic_bool *held_drain_flag(const struct held *held);

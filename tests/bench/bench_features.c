@@ -5,10 +5,12 @@
  *     bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--days N]
  *
  * Every output is kept until the clock has stopped, and only then summed up, so that nothing can be
- * left out. Prints one JSON object: seconds of each step, rows, and a checksum over all bytes of all
- * columns, which must be the same for every number of threads, with and without index. */
+ * left out. Prints one JSON object: seconds of each step, milliseconds of one date (median, and
+ * what 99 of 100 stay below), rows, and a checksum over all bytes of all columns, which must be the
+ * same for every number of threads, with and without index. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -28,7 +30,8 @@ static double seconds_since(int64_t start_us)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--days N]\n");
+    fprintf(stderr,
+            "usage: bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--days N]\n");
     return 64;
 }
 
@@ -40,7 +43,8 @@ static bool parse(int argc, char **argv, struct options *o)
         bool more = i + 1 < argc;
         if (more && strcmp(argv[i], "--index-dir") == 0)
             o->index_dir = argv[++i];
-        else if (more && strcmp(argv[i], "--threads") == 0 && str_to_i64(argv[i + 1], &number) && ++i)
+        else if (more && strcmp(argv[i], "--threads") == 0 && str_to_i64(argv[i + 1], &number) &&
+                 ++i)
             o->threads = (int)number;
         else if (more && strcmp(argv[i], "--days") == 0 && str_to_i64(argv[i + 1], &number) && ++i)
             o->days = number;
@@ -65,46 +69,77 @@ static uint32_t checksum(const struct frame *f, uint32_t crc)
     return crc;
 }
 
-static int run(const struct options *o, struct err *err)
+struct report {
+    double open_s, index_s, compute_s;
+    int indexes_built;
+    int64_t days, rows;
+    double day_ms_median, day_ms_p99;
+    uint32_t crc;
+};
+
+static int compare_us(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Computes all days, keeps their frames, and sums up when the clock has stopped. */
+static int compute_days(struct plan *plan, const struct options *o, struct report *ret,
+                        struct err *err)
+{
+    int64_t n, start = clock_us(), at = start;
+    int r = 0;
+    const int64_t *days = plan_days(plan, &n);
+    n = n < o->days ? n : o->days;
+    struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
+    int64_t *day_us = mem_zalloc(sizeof *day_us * (size_t)(n + 1));
+    for (int64_t d = 0; d < n && r == 0; d++) {
+        r = plan_compute(plan, days[d], o->threads, &frames[d], err);
+        int64_t now = clock_us();
+        day_us[d] = now - at;
+        at = now;
+    }
+    ret->compute_s = (double)(at - start) / 1e6;
+    ret->days = n;
+    for (int64_t d = 0; d < n; d++) {
+        ret->rows += frames[d].rows;
+        ret->crc = checksum(&frames[d], ret->crc);
+        frame_deinit(&frames[d]);
+    }
+    qsort(day_us, (size_t)n, sizeof *day_us, compare_us);
+    ret->day_ms_median = (double)day_us[n / 2] / 1e3;
+    ret->day_ms_p99 = (double)day_us[n * 99 / 100] / 1e3;
+    free(day_us);
+    free(frames);
+    return r;
+}
+
+static int run(const struct options *o, struct report *ret, struct err *err)
 {
     CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
     CLEANUP(spec_free) struct spec *spec = NULL;
     CLEANUP(plan_free) struct plan *plan = NULL;
-    int built;
-    int64_t n, start = clock_us();
+    int64_t start = clock_us();
     int r = snapshot_open(o->snapshot, &snapshot, err);
     if (r == 0)
         r = spec_read(o->spec, &spec, err);
     if (r == 0)
         r = plan_compile(spec, snapshot, &plan, err);
-    double open_s = seconds_since(start);
+    ret->open_s = seconds_since(start);
     start = clock_us();
     if (r == 0)
-        r = plan_index(plan, o->index_dir, o->threads, &built, err);
-    double index_s = seconds_since(start);
-    if (r < 0)
-        return r;
+        r = plan_index(plan, o->index_dir, o->threads, &ret->indexes_built, err);
+    ret->index_s = seconds_since(start);
+    return r < 0 ? r : compute_days(plan, o, ret, err);
+}
 
-    const int64_t *days = plan_days(plan, &n);
-    n = n < o->days ? n : o->days;
-    struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
-    start = clock_us();
-    for (int64_t d = 0; d < n && r == 0; d++)
-        r = plan_compute(plan, days[d], o->threads, &frames[d], err);
-    double compute_s = seconds_since(start);
-
-    int64_t rows = 0;
-    uint32_t crc = 0;
-    for (int64_t d = 0; d < n; d++) {
-        rows += frames[d].rows;
-        crc = checksum(&frames[d], crc);
-        frame_deinit(&frames[d]);
-    }
-    free(frames);
-    printf("{\"open_s\": %.4f, \"index_s\": %.4f, \"indexes_built\": %d, \"compute_s\": %.4f, \"days\": %" PRId64
+static void print(const struct report *report)
+{
+    printf("{\"open_s\": %.4f, \"index_s\": %.4f, \"indexes_built\": %d, \"compute_s\": %.4f, "
+           "\"day_ms_median\": %.3f, \"day_ms_p99\": %.3f, \"days\": %" PRId64
            ", \"rows\": %" PRId64 ", \"crc32c\": \"%08" PRIx32 "\"}\n",
-           open_s, index_s, built, compute_s, n, rows, crc);
-    return r;
+           report->open_s, report->index_s, report->indexes_built, report->compute_s,
+           report->day_ms_median, report->day_ms_p99, report->days, report->rows, report->crc);
 }
 
 int main(int argc, char **argv)
@@ -113,9 +148,11 @@ int main(int argc, char **argv)
     struct err err = {0};
     if (!parse(argc, argv, &o))
         return usage();
-    if (run(&o, &err) < 0) {
+    struct report report = {0};
+    if (run(&o, &report, &err) < 0) {
         fprintf(stderr, "bench_features: %s\n", err.text);
         return err_exit_code(err.code);
     }
+    print(&report);
     return 0;
 }

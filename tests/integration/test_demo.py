@@ -22,7 +22,7 @@ def demo(tree):
 def test_demo_computes_once_and_then_only_what_is_missing():
     with cli.scratch() as tmp:
         tree = tmp / "hiwari"
-        shutil.copytree(cli.ROOT, tree, ignore=shutil.ignore_patterns(".git", "build*", "out", "__pycache__"))
+        shutil.copytree(cli.ROOT, tree, ignore=shutil.ignore_patterns(".git", "build", "build-*", "out", "__pycache__"))
         cli.says(demo(tree), "547 keys, 13,016 rows in ", "out/football/", "python3 -c")
         dest = tree / "out" / "football"
         assert len(cli.results(dest)) == 547

@@ -3,25 +3,33 @@
 # Copyright The hiwari authors
 """`hiwari run` starts a Redis and workers, and leaves nothing behind, however it ends."""
 import contextlib
+import fcntl
 import os
 import pathlib
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cli
 import tap
 
 
+SLOWLY = {"HIWARI_FAULT": "slow:computing:5"}  # each key takes 5 ms longer, so that there is something to see
+
+
 @contextlib.contextmanager
 def running(tmp, *more):
-    """A run over all of football, once it has left a few results; its private directories are below tmp."""
+    """A slow run over all of football, once it has left a few results; its private directories are below tmp."""
     snapshot = cli.football_snapshot(tmp)
     (tmp / "private").mkdir()
     command = [cli.HIWARI, "run", "--snapshot", snapshot, "--spec", cli.FOOTBALL / "spec.json", "--dest", tmp / "out", *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "TMPDIR": str(tmp / "private")})
+                               env={**os.environ, **SLOWLY, "TMPDIR": str(tmp / "private")})
     try:
         cli.wait_until(lambda: len(cli.results(tmp / "out")) >= 5, "five results are there")
         yield process
@@ -100,23 +108,39 @@ def test_run_opens_no_port():
             assert own and not own & listening_sockets()
 
 
-def test_a_terminal_sees_a_bar_with_rate_and_remaining_time():
-    import pty
-    with cli.scratch() as tmp:
-        snapshot = cli.football_snapshot(tmp)
+def seen_on_a_terminal(tmp, columns):
+    """The lines that a terminal of that width sees of a run, each as it was drawn."""
+    snapshot = cli.football_snapshot(tmp)
+    try:
         master, slave = pty.openpty()
-        process = subprocess.Popen([cli.HIWARI, "run", "--snapshot", snapshot, "--spec", cli.FOOTBALL / "spec.json",
-                                    "--dest", tmp / "out"], stdout=subprocess.DEVNULL, stderr=slave)
-        os.close(slave)
-        seen = b""
-        with contextlib.suppress(OSError):  # the terminal is closed when the process has ended
-            while chunk := os.read(master, 65536):
-                seen += chunk
-        os.close(master)
-        assert process.wait() == 0
-        text = seen.decode()
-        cli.says(text, " of 547 keys", "keys/s", "left", "2 workers", "\r")
-        assert text.endswith("\x1b[K"), "the bar is taken away at the end"
+    except OSError as error:
+        raise tap.Skip(f"no terminal can be made here: {error}")
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([cli.HIWARI, "run", "--snapshot", snapshot, "--spec", cli.FOOTBALL / "spec.json",
+                                "--dest", tmp / "out"], stdout=subprocess.DEVNULL, stderr=slave,
+                               env={**os.environ, **SLOWLY})
+    os.close(slave)
+    seen = b""
+    with contextlib.suppress(OSError):  # the terminal is closed when the process has ended
+        while chunk := os.read(master, 65536):
+            seen += chunk
+    os.close(master)
+    assert process.wait() == 0, seen
+    assert seen.endswith(b"\r\x1b[K"), "the bar is taken away at the end"
+    return [line.removesuffix("\x1b[K") for line in seen.decode().split("\r")]
+
+
+def test_a_terminal_sees_a_bar_with_rate_and_remaining_time():
+    with cli.scratch() as tmp:
+        lines = seen_on_a_terminal(tmp, 100)
+        assert any(re.search(r"^(#+\.*|█+░*)  \d+ of 547 keys  \d+ keys/s  0:\d\d left  2 workers$", line)
+                   for line in lines), lines
+
+
+def test_on_a_narrow_terminal_no_line_is_wider_than_it():
+    with cli.scratch() as tmp:
+        lines = seen_on_a_terminal(tmp, 24)
+        assert any("of 547 keys" in line for line in lines) and max(map(len, lines)) < 24, lines
 
 
 if __name__ == "__main__":

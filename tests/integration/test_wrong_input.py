@@ -58,7 +58,7 @@ WRONG_CSV = {  # the lines, and the place that the answer must name
     "a field too few": (["d,x", "2024-01-01,1", "2024-01-02"], ["line 3"]),
     "a quote that never ends": (["d,x", "2024-01-01,1", '2024-01-02,"2'], ["line 3", "quote"]),
     "a stray quote": (["d,x", '2024-01-01,a"b'], ["line 2"]),
-    "a name twice": (["d,d", "2024-01-01,1"], ["'d'"]),
+    "a name twice": (["d,d", "2024-01-01,1"], ["line 1", '"d" twice']),
     "no time": (["d,x", ",1"], ["line 2", "d"]),
     "a value of another type": (["d,x", "2024-01-01,1", "2024-01-02,one"], ["line 3", "x", "one"]),
 }

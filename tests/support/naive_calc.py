@@ -93,17 +93,12 @@ def quantile(xs, q):
     return to_float(Fraction(xs[low]) + (place - low) * (Fraction(xs[high]) - Fraction(xs[low])))
 
 
-def exact_median(xs):
-    xs, n = sorted(map(Fraction, xs)), len(xs)
-    return (xs[(n - 1) // 2] + xs[n // 2]) / 2
-
-
 def absolute_deviation(xs):
     xs = known(xs)
     if not xs:
         return None
-    middle = exact_median(xs)
-    return to_float(exact_median([abs(Fraction(x) - middle) for x in xs]))
+    middle = quantile(xs, Fraction(1, 2))
+    return quantile([abs(float(x) - middle) for x in xs], Fraction(1, 2))
 
 
 def interquartile(xs):

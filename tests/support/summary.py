@@ -18,17 +18,21 @@ SKIP = re.compile(r"#\s*skip", re.IGNORECASE)
 
 def count_tap(text):
     passed = failed = skipped = 0
+    said = []  # comments since the last test: what the next one has to say
     for line in text.splitlines():
         match = LINE.match(line)
         if not match:
+            said.append(line)
             continue
         if match.group(1):
             failed += 1
+            print("\n".join([*said[-30:], line]))
         elif SKIP.search(match.group(2)):
             skipped += 1
             print(f"skipped: {match.group(2).lstrip(' 0123456789-')}")
         else:
             passed += 1
+        said.clear()
     return passed, failed, skipped
 
 

@@ -82,11 +82,11 @@ static int64_t sample_series(const char *text, struct sample_values *values, str
     return n;
 }
 
-struct given {         /* what a test says of a window or a group */
-    const char *x, *y; /* arguments, as text; NULL: none */
-    const char *days;  /* "i 1 5 9": days of the rows; NULL: 0, 1, 2 … */
-    const char *hours; /* the same in hours, of a table timed by timestamps */
-    int64_t cutoff_day;
+struct given {                       /* what a test says of a window or a group */
+    const char *x, *y;               /* arguments, as text; NULL: none */
+    const char *days;                /* "i 1 5 9": days of the rows; NULL: 0, 1, 2 … */
+    const char *hours;               /* the same in hours, of a table timed by timestamps */
+    int64_t cutoff_day, cutoff_hour; /* the latter counted from the start of the former */
     struct calc_params p;
 };
 
@@ -111,7 +111,7 @@ static void sample_times(const struct given *given, struct sample *ret)
     }
     ret->w.day = given->hours ? NULL : ret->day;
     ret->w.us = given->hours ? ret->us : NULL;
-    ret->w.cutoff_us = given->cutoff_day * INT64_C(86400000000);
+    ret->w.cutoff_us = (given->cutoff_day * 24 + given->cutoff_hour) * INT64_C(3600000000);
 }
 
 static void sample_make(const struct given *given, struct calc_scratch *scratch, struct sample *ret)

@@ -520,6 +520,8 @@ START_TEST(test_days_count_from_the_cutoffs_date)
     CHECK_INT("days_since_last", 1, .hours = "i 3 47", .cutoff_day = 2);
     CHECK_INT("days_since_first", 3, .hours = "i -1 47", .cutoff_day = 2);
     CHECK_INT("days_since", 2, .x = "b 1 0", .hours = "i 3 47", .cutoff_day = 2);
+    CHECK_INT("days_since_last", 1, .hours = "i 3 47", .cutoff_day = 2, .cutoff_hour = 23);
+    CHECK_INT("days_since_last", 4, .days = "i -5", .cutoff_day = 0, .cutoff_hour = -1);
 }
 END_TEST
 

@@ -198,8 +198,8 @@ START_TEST(test_others_leave_out_the_row_itself)
     CHECK("mean", "f 4 1 2.5", .x = "i 1 4 .", .p.others = true);
     CHECK("mean", "f 0.2 0.1", .x = "d 0.1 0.2", .p.others = true);
     CHECK("mean", "f .", .x = "i 1", .p.others = true);
-    CHECK("sum", "f 9223372036854775806 9223372036854775807 1",
-          .x = "i 1 0 9223372036854775806", .p.others = true, .p.wide = true);
+    CHECK("sum", "f 9223372036854775806 9223372036854775807 1", .x = "i 1 0 9223372036854775806",
+          .p.others = true, .p.wide = true);
     CHECK("count", "i 1 1 2", .x = "s a b .", .p.others = true);
     CHECK("count", "i 0", .x = "i 1", .p.others = true);
     CHECK("sum_if", "i 6 4 2 6", .x = "i 1 2 4 8", .y = "b 0 1 1 .", .p.others = true);

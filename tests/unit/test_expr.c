@@ -3,7 +3,8 @@
 /* test_expr.c - what expressions give: each case is a text and the value it has in every row.
  *
  * Every case is evaluated in all the ways a plan does it: rows in order and gathered, one
- * row and many blocks, constant slots, with and without validity, as a whole column, as a filter. */
+ * row and many blocks, constant slots, with and without validity, as a whole column, as a filter.
+ */
 #include "unit.h"
 
 #include <math.h>
@@ -723,7 +724,8 @@ START_TEST(test_a_dictionary_has_the_values_that_occur_sorted)
     static const char *const want[] = {"", "a", "aa", "b"};
     for (int32_t code = 0; code < 4; code++) {
         struct text t = dict_text(&got.dict, code);
-        ck_assert(t.len == (int64_t)strlen(want[code]) && memcmp(t.s, want[code], (size_t)t.len) == 0);
+        ck_assert(t.len == (int64_t)strlen(want[code]) &&
+                  memcmp(t.s, want[code], (size_t)t.len) == 0);
     }
     static const int32_t codes[] = {3, 0, 2, 1, 3, 0};
     ck_assert_mem_eq(got.code, codes, sizeof(codes));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* test_expr_parse.c - how expressions and calculations are read, and what is said about wrong ones. */
+/* test_expr_parse.c - how expressions and calculations are read, and what is said about wrong ones.
+ */
 #include "unit.h"
 
 #include "expr_fixture.h"
@@ -17,6 +18,10 @@ static const struct {
     {"1e3", "1000.0"},
     {"-1", "-1"},
     {"-(1)", "-1"},
+    {"--1", "1"},
+    {"--0", "0"},
+    {"-(0.0)", "0.0"},
+    {"--9223372036854775808", "--9223372036854775808"},
     {"- -x", "--x"},
     {"-(a+b)", "-(a + b)"},
     {"(a*b)+c", "a * b + c"},
@@ -75,8 +80,11 @@ END_TEST
 START_TEST(test_binding_does_not_change_the_text)
 {
     static const char *const texts[] = {
-        "one + half == 3 and day1 >= '2024-01-01'", "if(yes, null, 2.5) * yes",
-        "bin(one, [0.5, 2])", "onehot(half, [1, 2])", "days_between(day1, '2024-01-01')",
+        "one + half == 3 and day1 >= '2024-01-01'",
+        "if(yes, null, 2.5) * yes",
+        "bin(one, [0.5, 2])",
+        "onehot(half, [1, 2])",
+        "days_between(day1, '2024-01-01')",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct err err = {0};
@@ -104,21 +112,23 @@ static const struct error_case syntax_errors[] = {
     {"one + * 2", "column 7: expected an operand after '+', found '*'"},
     {"one two", "column 5: expected an operator or the end of the text, found 'two'"},
     {"one)", "column 4: expected an operator or the end of the text, found ')'"},
-    {"(one", "column 5: expected the ')' that closes the '(' at column 1, found the end of the text"},
-    {"abs(one", "column 8: expected ',' or the ')' that closes the '(' at column 4, found the end of "
-                "the text"},
+    {"(one",
+     "column 5: expected the ')' that closes the '(' at column 1, found the end of the text"},
+    {"abs(one",
+     "column 8: expected ',' or the ')' that closes the '(' at column 4, found the end of "
+     "the text"},
     {"abs(one,)", "column 9: expected an operand after ',', found ')'"},
     {"one = 2", "column 5: a comparison is written with two signs: write =="},
     {"one is null", "column 5: 'is' is not known here; write is_null(x) or not is_null(x)"},
-    {"one AND two", "column 5: expected an operator or the end of the text, found 'AND'; write and in "
-                    "lower case"},
+    {"one AND two",
+     "column 5: expected an operator or the end of the text, found 'AND'; write and in "
+     "lower case"},
     {"one && two", "column 5: '&&' is not known here; write and"},
     {"one || two", "column 5: '||' is not known here; write or"},
     {"!yes", "column 1: '!' is not known here; write not"},
     {"one ^ 2", "column 5: unexpected '^'"},
     {"one; two", "column 4: unexpected ';'"},
-    {"1 < one < 3",
-     "column 9: comparisons do not chain: write a < b and b < c, or use brackets"},
+    {"1 < one < 3", "column 9: comparisons do not chain: write a < b and b < c, or use brackets"},
     {"one == two in (1)",
      "column 12: comparisons do not chain: write a < b and b < c, or use brackets"},
     {"one not 2", "column 9: expected 'in' or 'between' after 'not', found '2'"},
@@ -144,8 +154,9 @@ static const struct error_case syntax_errors[] = {
               "`name`"},
     {"'äö' == hv =", "column 12: a comparison is written with two signs: write =="},
     {"history.one", "column 1: 'history.' cannot stand before a name: only target. can"},
-    {"target.", "column 8: expected the name of a column after 'target.', found the end of the text"},
-    {"target.5", "column 8: expected the name of a column after 'target.', found '5'"},
+    {"target.",
+     "column 8: expected the name of a column after 'target.', found the end of the text"},
+    {"target.+", "column 8: expected the name of a column after 'target.', found '+'"},
     {"[1, 2]", "column 1: expected an operand: lists [..] stand only in bin(x, [..]) and "
                "onehot(x, [..]), found '['"},
     {"bin(one, 2)", "column 10: expected a list [..] as the second argument, found '2'"},
@@ -154,15 +165,19 @@ static const struct error_case syntax_errors[] = {
     {"bin(one, [1 2])", "column 13: expected ',' or ']', found '2'"},
     {"bin(one, [two])", "column 11: expected a number, a string, true or false (lists hold nothing "
                         "else), found 'two'"},
-    {"bin(one, [-'x'])", "column 12: expected a number, a string, true or false (lists hold nothing "
-                         "else), found ''x''"},
+    {"bin(one, [-'x'])",
+     "column 12: expected a number, a string, true or false (lists hold nothing "
+     "else), found ''x''"},
     {"log(one)", "column 1: log is not clear: write ln(x) or log10(x)"},
-    {"mean(one)", "column 1: mean is a calculation over many rows, not a function of one: make it a "
-                  "column or feature of its own with \"calc\" and use that name here"},
-    {"1 + count()", "column 5: count is a calculation over many rows, not a function of one: make it "
-                    "a column or feature of its own with \"calc\" and use that name here"},
-    {"max(one)", "column 1: max compares at least two values of one row: max(a, b, ...); the max over "
-                 "many rows is a \"calc\""},
+    {"mean(one)",
+     "column 1: mean is a calculation over many rows, not a function of one: make it a "
+     "column or feature of its own with \"calc\" and use that name here"},
+    {"1 + count()",
+     "column 5: count is a calculation over many rows, not a function of one: make it "
+     "a column or feature of its own with \"calc\" and use that name here"},
+    {"max(one)",
+     "column 1: max compares at least two values of one row: max(a, b, ...); the max over "
+     "many rows is a \"calc\""},
     {"wekday(day1)", "column 1: unknown function wekday; did you mean weekday?"},
     {"sqr(one)", "column 1: unknown function sqr; did you mean sqrt?"},
     {"frobnicate(one)",
@@ -185,8 +200,8 @@ static const struct error_case syntax_errors[] = {
 };
 
 static const struct error_case type_errors[] = {
-    {"missing + 1", "column 1: no column missing"},
-    {"1 + target.missing", "column 5: no column missing"},
+    {"missing + 1", "no column missing"},
+    {"1 + target.missing", "no column missing"},
     {"hv == one", "column 4: cannot compare hv (a string) with one (an integer)"},
     {"1.5 < 'x'", "column 5: cannot compare 1.5 (a float) with 'x' (a string)"},
     {"price == hv", "column 7: cannot compare price (a decimal) with hv (a string)"},
@@ -195,30 +210,38 @@ static const struct error_case type_errors[] = {
     {"yes == hv", "column 5: cannot compare yes (a bool) with hv (a string)"},
     {"hv in ('a', 1)", "column 4: cannot compare hv (a string) with 1 (an integer)"},
     {"one between 1 and 'x'", "column 5: cannot compare one (an integer) with 'x' (a string)"},
-    {"day1 > '2024-02-30'", "column 8: '2024-02-30' is not a date or timestamp; write 'YYYY-MM-DD' or "
-                            "'YYYY-MM-DD hh:mm:ss'"},
-    {"at1 > '2024-02-28'", "column 7: a timestamp is compared with a whole day; write the time too: "
-                           "'2024-02-28 00:00:00'"},
+    {"day1 > '2024-02-30'",
+     "column 8: '2024-02-30' is not a date or timestamp; write 'YYYY-MM-DD' or "
+     "'YYYY-MM-DD hh:mm:ss'"},
+    {"at1 > '2024-02-28'",
+     "column 7: a timestamp is compared with a whole day; write the time too: "
+     "'2024-02-28 00:00:00'"},
     {"one + hv", "column 5: + needs numbers; hv is a string"},
     {"-hv", "column 1: - needs a number; hv is a string"},
     {"hv * 2 + 1", "column 4: * needs numbers; hv is a string"},
-    {"day2 - day1", "column 6: - does not work on dates; the days from a to b are days_between(a, b)"},
+    {"day2 - day1",
+     "column 6: - does not work on dates; the days from a to b are days_between(a, b)"},
     {"day1 + 1", "column 6: + does not work on dates; the days from a to b are days_between(a, b)"},
     {"day1 * 2", "column 6: * needs numbers; day1 is a date"},
     {"sqrt(hv)", "column 1: sqrt needs a number; hv is a string"},
     {"abs(day1)", "column 1: abs needs a number; day1 is a date"},
-    {"one and yes", "column 5: and needs a condition; one is an integer: compare it, as in one != 0"},
+    {"one and yes",
+     "column 5: and needs a condition; one is an integer: compare it, as in one != 0"},
     {"not half", "column 1: not needs a condition; half is a float: compare it, as in half != 0"},
     {"yes or hv", "column 5: or needs a condition; hv is a string"},
-    {"if(one, 1, 2)", "column 1: if needs a condition; one is an integer: compare it, as in one != 0"},
+    {"if(one, 1, 2)",
+     "column 1: if needs a condition; one is an integer: compare it, as in one != 0"},
     {"if(yes, 1, hv)", "column 1: if needs values of one type; 1 is an integer, hv is a string"},
-    {"if(yes, day1, at1)", "column 1: if needs values of one type; day1 is a date, at1 is a timestamp"},
+    {"if(yes, day1, at1)",
+     "column 1: if needs values of one type; day1 is a date, at1 is a timestamp"},
     {"if(yes, day1, '2024-01-01 10:00')", "column 1: if needs values of one type; day1 is a date, "
                                           "'2024-01-01 10:00' is a timestamp"},
-    {"coalesce(ns, 0)", "column 1: coalesce needs values of one type; ns is a string, 0 is an integer"},
+    {"coalesce(ns, 0)",
+     "column 1: coalesce needs values of one type; ns is a string, 0 is an integer"},
     {"min(hv, st)", "column 1: min needs numbers or dates; hv is a string"},
     {"max('a', 'b')", "column 1: max needs numbers or dates; 'a' is a string"},
-    {"clip(one, day1, 2)", "column 1: clip needs values of one type; one is an integer, day1 is a date"},
+    {"clip(one, day1, 2)",
+     "column 1: clip needs values of one type; one is an integer, day1 is a date"},
     {"weekday(one)", "column 1: weekday needs dates or timestamps; one is an integer"},
     {"hour('2024-01-01 10:00')",
      "column 1: hour needs dates or timestamps; '2024-01-01 10:00' is a string"},
@@ -292,8 +315,9 @@ START_TEST(test_depth_and_length_have_bounds)
     }
     ck_assert_int_eq(nested("1 + ", 900, "", &err), 0);
     ck_assert_int_eq(nested("1 + ", 10000, "", &err), ERR_INPUT);
-    ck_assert_str_eq(err.text, "column 3999: more than 1000 operators in a row: make columns of parts "
-                               "of it");
+    ck_assert_str_eq(err.text,
+                     "column 3999: more than 1000 operators in a row: make columns of parts "
+                     "of it");
     ck_assert_int_eq(nested("           ", 10000, "", &err), ERR_INPUT);
     ck_assert_str_eq(err.text, "the text is longer than 65536 bytes");
 }
@@ -313,7 +337,8 @@ START_TEST(test_every_name_is_visited_in_order)
     CLEANUP(str_deinit) struct str s = {0};
     CLEANUP(expr_free) struct expr *e = NULL, *stop = NULL;
     ck_assert_int_eq(
-        expr_parse("if(a > target.b, bin(c, [1]), -d) in (e, 2) or f between g and h", &e, &err), 0);
+        expr_parse("if(a > target.b, bin(c, [1]), -d) in (e, 2) or f between g and h", &e, &err),
+        0);
     ck_assert_int_eq(expr_each_name(e, collect, &s, &err), 0);
     ck_assert_str_eq(s.s, "a target.b c d e f g h ");
     ck_assert_int_eq(expr_parse("a + stop + b", &stop, &err), 0);
@@ -332,11 +357,11 @@ START_TEST(test_literals_and_bare_names_are_recognised)
         double value;
         const char *string;
     } table[] = {
-        {"desc", "desc", false, 0, NULL}, {"`race id`", "race id", false, 0, NULL},
+        {"desc", "desc", false, 0, NULL},   {"`race id`", "race id", false, 0, NULL},
         {"target.x", NULL, false, 0, NULL}, {"x + 1", NULL, false, 0, NULL},
-        {"3", NULL, true, 3, NULL},       {"-0.5", NULL, true, -0.5, NULL},
-        {"-(2)", NULL, true, -2, NULL},   {"'ab'", NULL, false, 0, "ab"},
-        {"true", NULL, false, 0, NULL},   {"null", NULL, false, 0, NULL},
+        {"3", NULL, true, 3, NULL},         {"-0.5", NULL, true, -0.5, NULL},
+        {"-(2)", NULL, true, -2, NULL},     {"'ab'", NULL, false, 0, "ab"},
+        {"true", NULL, false, 0, NULL},     {"null", NULL, false, 0, NULL},
         {"1 + 1", NULL, false, 0, NULL},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -415,13 +440,16 @@ END_TEST
 START_TEST(test_wrong_calculations_are_told_where_and_what)
 {
     static const struct error_case table[] = {
-        {"", "column 1: expected a calculation such as count() or mean(x), found the end of the text"},
+        {"",
+         "column 1: expected a calculation such as count() or mean(x), found the end of the text"},
         {"3", "column 1: expected a calculation such as count() or mean(x), found '3'"},
-        {"count", "column 6: expected '(' after the calculation 'count', found the end of the text"},
+        {"count",
+         "column 6: expected '(' after the calculation 'count', found the end of the text"},
         {"mean(won", "column 9: expected ',' or ')', found the end of the text"},
         {"mean(won,)", "column 10: expected an argument after ',', found ')'"},
-        {"mean(won) * 2", "column 11: expected the end of the text: a calc is one call, and arithmetic "
-                          "on its result is an \"expr\" of its own, found '*'"},
+        {"mean(won) * 2",
+         "column 11: expected the end of the text: a calc is one call, and arithmetic "
+         "on its result is an \"expr\" of its own, found '*'"},
         {"ewma(halflife_rows=3, x)",
          "column 23: arguments without a name come before halflife_rows="},
         {"ewma(x, halflife_rows=y)", "column 23: halflife_rows= needs a number"},

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""Workers are killed, stopped and drained; no key is lost, none is replaced, none pays for it with an attempt."""
+import pathlib
+import random
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import hiwari
+import tap
+
+LEASE_S = 2
+
+
+def needs_faults():
+    if not hiwari.has_faults():
+        raise tap.Skip("this is a release build: HIWARI_FAULT has no effect")
+
+
+def test_eight_workers_killed_at_random_moments_lose_nothing():
+    needs_faults()
+    seed = random.randrange(2**32)
+    print(f"# seed {seed}")
+    moments = random.Random(seed)
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        for _ in range(8):
+            there = len(cli.results(batch.dest))
+            worker = batch.worker(fault="slow:computing:20")
+            batch.wait_for_results(there + 1)
+            time.sleep(moments.uniform(0, 0.3))
+            worker.kill()
+            assert not batch.has_success()
+        batch.finish()
+        batch.check()
+        status = batch.status()
+        assert status["interruptions"] >= 4, status  # each was killed while it computed, most had told so
+        assert status["attempts"] == 0, status
+
+
+def test_two_workers_at_once_are_killed_and_the_third_settles():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        first, second = batch.worker(fault="kill:after-put:40"), batch.worker(fault="kill:before-put:60")
+        first.wait(-signal.SIGKILL)
+        second.wait(-signal.SIGKILL)
+        there = batch.written()
+        batch.finish()
+        batch.check()
+        kept = batch.written()
+        assert all(kept[key] == when for key, when in there.items()), "a result was replaced"
+
+
+def test_an_enqueue_killed_anywhere_settles_only_when_it_was_run_again():
+    needs_faults()
+    for point in ("enqueue-unsuccess", "enqueue-announced", "fill-begun", "fill-step", "fill-added"):
+        with hiwari.football() as batch:
+            batch.enqueue(fault=f"kill:{point}", code=-signal.SIGKILL)
+            in_redis = point.startswith("fill")
+            worker = batch.worker()
+            if point in ("fill-step", "fill-added"):
+                batch.wait_for_results(500)
+                assert batch.status()["state"] == "filling"
+            time.sleep(0.5)
+            assert worker.process.poll() is None and not batch.has_success(), point
+            said = batch.enqueue().stdout
+            cli.says(said, "547 keys")
+            if in_redis:
+                cli.says(said, {"fill-begun": "547 added", "fill-step": "47 added", "fill-added": " 0 added"}[point])
+            worker.wait(0)
+            batch.check()
+            cli.says(batch.enqueue().stdout, " 0 added", "547 there already")
+
+
+def test_an_interrupted_enqueue_refuses_to_be_continued_as_another_one():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue(fault="kill:fill-step", code=-signal.SIGKILL)
+        cli.says(batch.enqueue("--to", "2014-01-01", code=75).stderr, "another set of keys", "purge")
+
+
+def test_a_worker_stopped_before_its_upload_replaces_nothing_and_its_done_is_stale():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        stopped = batch.worker(fault="stop:before-put:30")
+        cli.wait_until(stopped.is_stopped, "the worker stops")
+        hiwari.lease_times(3, LEASE_S)
+        batch.finish()
+        there, manifest = batch.written(), batch.manifest()
+        stopped.signal(signal.SIGCONT)
+        stopped.wait(0)
+        assert stopped.said("came too late") or stopped.said("was lost"), stopped.text()
+        assert [e for e in stopped.log() if "STALE" in (e.get("answer"), e.get("why"))], stopped.text()
+        assert batch.written() == there and batch.manifest() == manifest
+        batch.check()
+
+
+def test_a_worker_stopped_while_it_computes_drops_its_keys():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        stopped = batch.worker(fault="slow:computing:20")
+        batch.wait_for_results(5)
+        stopped.signal(signal.SIGSTOP)
+        hiwari.lease_times(3, LEASE_S)
+        batch.finish()
+        there = batch.written()
+        stopped.signal(signal.SIGCONT)
+        stopped.wait(0)
+        assert stopped.said("a lease was lost"), stopped.text()
+        assert batch.written() == there
+        batch.check()
+
+
+def leased_by(batch, n):
+    """How many keys each of the first n workers holds."""
+    leased = {w["id"]: w["leased"] for w in batch.status()["workers"]}
+    return [leased.get(batch.workers[i].said("worker begins")[0]["worker"], 0) for i in range(n)]
+
+
+def test_on_sigterm_what_was_not_begun_is_leased_elsewhere_and_what_was_begun_is_done():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue()  # a lease of 30 s: nothing comes back by itself
+        drained = batch.worker(fault="slow:computing:3000:100")
+        batch.wait_for_results(100)
+        cli.wait_until(lambda: leased_by(batch, 1)[0] > 3, "it holds keys that it has not begun")
+        began = time.monotonic()
+        drained.signal(signal.SIGTERM)
+        other = batch.worker()
+        cli.wait_until(lambda: leased_by(batch, 1)[0] <= 1, "all but the started one are given back", 5)
+        assert time.monotonic() - began < 1, "that took longer than a second"
+        drained.wait(143)
+        assert time.monotonic() - began < 12
+        other.wait(0)
+        batch.check()
+        status = batch.status()
+        assert (status["attempts"], status["interruptions"]) == (0, 0), status
+
+
+def test_at_the_end_of_the_grace_time_a_started_key_is_released():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue()
+        drained = batch.worker("--grace", 2, fault="slow:computing:60000:10")
+        batch.wait_for_results(10)
+        time.sleep(0.3)
+        began = time.monotonic()
+        drained.signal(signal.SIGTERM)
+        drained.wait(143)
+        assert 1 < time.monotonic() - began < 2.5
+        status = batch.status()
+        assert (status["leased"], status["attempts"], status["interruptions"]) == (0, 0, 1), status
+        batch.finish()
+        batch.check()
+
+
+def test_a_key_past_its_time_fails_and_its_worker_ends_with_70():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--key-seconds", 1, "--max-attempts", 1)
+        batch.worker(fault="slow:computing:60000:10").wait(70)
+        status = batch.status()
+        assert (status["failed"], status["leased"], status["attempts"]) == (1, 0, 1), status
+        assert status["failures"][0]["class"] == "timeout"
+        batch.finish()
+        assert not batch.has_success() and batch.manifest()[0]["failed"] == 1
+        assert batch.status()["state"] == "settled"
+        cli.says(batch.hiwari("retry", batch.name, "--all").stdout + "", "1")
+        batch.finish()
+        batch.check()
+
+
+def test_redis_gone_for_some_seconds_loses_nothing():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        worker = batch.worker(fault="slow:computing:10")
+        batch.wait_for_results(20)
+        batch.redis_cli("CLIENT", "KILL", "TYPE", "normal")
+        batch.wait_for_results(60)
+        batch.redis_cli("CLIENT", "PAUSE", 4000)
+        worker.wait(0)
+        batch.check()
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""Redis forgets, settlers die, results vanish: the destination is the truth, and nothing in it is computed again."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import hiwari
+import tap
+
+
+def needs_faults():
+    if not hiwari.has_faults():
+        raise tap.Skip("this is a release build: HIWARI_FAULT has no effect")
+
+
+def unchanged(batch, there):
+    now = batch.written()
+    assert all(now[key] == when for key, when in there.items()), "a result was computed again"
+
+
+def test_after_flushall_reconcile_and_a_worker_complete_the_batch():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue()
+        worker = batch.worker(fault="slow:computing:10")
+        batch.wait_for_results(100)
+        batch.redis_cli("FLUSHALL")
+        cli.wait_until(lambda: worker.said("gone from Redis"), "the worker notices")
+        time.sleep(0.2)  # an upload that was under way when it noticed
+        there = batch.written()
+        said = batch.hiwari("reconcile", batch.name, "--dest", f"file://{batch.dest}")
+        cli.says(said.stdout + said.stderr, "547")
+        worker.wait(0)  # it has waited for the batch
+        batch.check()
+        unchanged(batch, there)
+
+
+def test_a_worker_whose_batch_stays_gone_ends_with_75():
+    with hiwari.football() as batch:
+        batch.enqueue()
+        batch.finish()
+        worker = batch.worker()
+        worker.wait(0)
+        batch.redis_cli("FLUSHALL")
+        batch.worker().wait(75, 40)
+
+
+def test_a_rebuilding_reconcile_killed_anywhere_is_completed_by_the_next():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue()
+        worker = batch.worker(fault="kill:after-put:100")
+        worker.wait(-signal.SIGKILL)
+        there = batch.written()
+        dest = f"file://{batch.dest}"
+        for point in ("reconcile-unsuccess", "fill-begun", "fill-step", "fill-added"):
+            batch.redis_cli("FLUSHALL")
+            batch.hiwari("reconcile", batch.name, "--dest", dest, fault=f"kill:{point}", code=-signal.SIGKILL)
+            batch.hiwari("reconcile", batch.name, "--dest", dest)
+            assert batch.status()["total"] == hiwari.KEYS, point
+        batch.finish()
+        batch.check()
+        unchanged(batch, there)
+
+
+def test_a_settler_killed_between_any_two_steps_is_followed_by_the_next():
+    needs_faults()
+    for point in ("settle-unsuccess", "settle-manifest", "settle-success"):
+        with hiwari.football() as batch:
+            batch.enqueue("--lease-seconds", 2)
+            batch.worker(fault=f"kill:{point}").wait(-signal.SIGKILL)
+            assert batch.has_success() == (point == "settle-success")
+            assert batch.status()["state"] == "running"
+            batch.finish()
+            batch.check()
+
+
+def test_two_settlers_do_not_both_write():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 2)
+        stopped = batch.worker(fault="stop:settle-manifest")
+        cli.wait_until(stopped.is_stopped, "the settler stops")
+        hiwari.lease_times(3)
+        batch.finish()
+        batch.check()
+        files = [(batch.dest / name).stat().st_ino for name in ("_SUCCESS", "_manifest.jsonl")]
+        stopped.signal(signal.SIGCONT)
+        stopped.wait(0)
+        assert files == [(batch.dest / name).stat().st_ino for name in ("_SUCCESS", "_manifest.jsonl")]
+        batch.check()
+
+
+def test_a_result_that_vanished_before_settling_is_computed_again():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 2)
+        batch.worker(fault="kill:settle-unsuccess").wait(-signal.SIGKILL)
+        batch.dest.joinpath("2014-08-16.zip").unlink()
+        worker = batch.worker()
+        worker.wait(0, 120)
+        assert [e for e in worker.said("has no result in the destination") if e["key"] == "2014-08-16"]
+        batch.check()
+
+
+def test_reconcile_takes_success_away_before_a_key_moves():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue()
+        batch.finish()
+        there = batch.written()
+        lost = there.pop("2014-08-16") and batch.dest / "2014-08-16.zip"
+        lost.unlink()
+        batch.hiwari("reconcile", batch.name, fault="kill:unsuccess", code=-signal.SIGKILL)
+        assert not batch.has_success() and batch.status()["pending"] == 0
+        cli.wait_until(lambda: batch.hiwari("reconcile", batch.name, code=None).returncode == 0,
+                       "the dead reconcile's lock runs out", 90)
+        assert batch.status()["pending"] == 1
+        batch.finish()
+        batch.check()
+        unchanged(batch, there)
+
+
+def test_reconcile_says_what_it_would_do_and_then_does_it():
+    with hiwari.football() as batch:
+        batch.enqueue()
+        batch.finish()
+        batch.dest.joinpath("2014-08-16.zip").unlink()
+        would = batch.hiwari("reconcile", batch.name, "--dry-run", "--json")
+        cli.says(would.stdout, "2014-08-16", "not in the destination")
+        assert batch.has_success() and batch.status()["state"] == "settled"
+        batch.hiwari("reconcile", batch.name)
+        assert not batch.has_success() and batch.status()["pending"] == 1
+        batch.finish()
+        batch.check()
+        batch.hiwari("reconcile", batch.name)  # and once more, with nothing to do
+        batch.check()
+
+
+def test_success_that_was_lost_is_written_again():
+    with hiwari.football() as batch:
+        batch.enqueue()
+        batch.finish()
+        batch.dest.joinpath("_SUCCESS").unlink()
+        batch.hiwari("reconcile", batch.name)
+        batch.finish()
+        batch.check()
+
+
+def test_a_key_that_finds_another_result_fails_and_waits_for_retry():
+    with hiwari.football() as batch:
+        batch.enqueue()
+        intruder = batch.dest / "2014-08-16.zip"
+        intruder.write_bytes(b"not a zip")
+        batch.finish()
+        status = batch.status()
+        assert (status["state"], status["failed"], status["attempts"]) == ("settled", 1, 1), status
+        cli.says(status["failures"][0]["error"], "another result is there", "--replace-stale")
+        assert not batch.has_success()
+        failed = [line for line in batch.manifest() if line.get("state") == "failed"]
+        assert [line["key"] for line in failed] == ["2014-08-16"] and failed[0]["class"] == "input"
+        assert intruder.read_bytes() == b"not a zip"
+        batch.hiwari("retry", batch.name, "2014-08-16")
+        intruder.unlink()
+        batch.finish()
+        batch.check()
+        assert batch.manifest()[0]["epoch"] == 2
+
+
+def test_a_destination_that_cannot_be_written_ends_the_worker_with_73_and_loses_nothing():
+    with hiwari.football() as batch:
+        batch.enqueue()
+        limit = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); os.execv(sys.argv[1], sys.argv[1:])"
+        full = subprocess.run([sys.executable, "-c", limit, cli.WORKER, "--batch", batch.name, "--snapshot", batch.snapshot],
+                              env={**os.environ, "HIWARI_REDIS": batch.redis}, stderr=subprocess.PIPE, text=True)
+        assert full.returncode == 73, full
+        cli.says(full.stderr, "cannot write", "make room")
+        status = batch.status()
+        assert (status["failed"], status["attempts"], status["leased"]) == (0, 0, 0), status
+        assert cli.results(batch.dest) == []
+        batch.finish()
+        batch.check()
+
+
+def test_results_hold_what_they_say():
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 3, "--format", "npz")
+        batch.finish()
+        keys = cli.results(batch.dest)
+        assert len(keys) == 3
+        made = json.loads((batch.dest / "_batch.json").read_text())
+        assert made["keys"]["list"] == keys and made["format"] == "npz"
+        for key in keys:
+            comment = json.loads(zipfile.ZipFile(batch.dest / f"{key}.zip").comment)
+            assert comment["key"] == key and comment["spec"] == made["spec_sha256"]
+            assert [m["name"] for m in comment["members"]][0] == "match_date.npy"
+
+
+if __name__ == "__main__":
+    tap.main()
