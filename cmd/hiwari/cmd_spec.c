@@ -62,7 +62,8 @@ static const char *remark_on(const struct spec *spec, const struct column *c,
     return seen->constant && seen->nulls == 0 ? "always the same here" : "";
 }
 
-static void report_json(const struct spec *spec, const char *key, const struct frame *frame, struct json *root)
+static void report_json(const struct spec *spec, const char *key, const struct frame *frame,
+                        struct json *root)
 {
     json_add_string(root, "spec", spec->name);
     json_add_string(root, "sha256", spec->sha256);
@@ -120,9 +121,9 @@ static void add_notes(const struct planned *p, struct json *notes)
     const struct spec *spec = p->spec;
     for (int i = 0; i < spec->n_features; i++)
         if (spec->features[i].kind == SPEC_LOOKUP)
-            add_note(notes,
-                     mem_printf("%s looks up %s, which has no time: the value of today stands on every row of the past",
-                                spec->features[i].at, spec->features[i].text));
+            add_note(notes, mem_printf("%s looks up %s, which has no time: the value of today "
+                                       "stands on every row of the past",
+                                       spec->features[i].at, spec->features[i].text));
     CLEANUP(unused_deinit) struct unused unused;
     plan_unused(p->plan, &unused);
     for (int i = 0; i < unused.n; i++)

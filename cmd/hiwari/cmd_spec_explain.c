@@ -90,8 +90,8 @@ static const char *way_of(const struct explained_window *w)
 static void print_windows(const struct explanation *e)
 {
     char per_key[OUTPUT_TEXT];
-    CLEANUP(listing_free) struct listing *listing =
-        listing_new("~WINDOW|>COLUMNS|>ROWS PER KEY|>PER ROW|INDEX|~HOW");
+    CLEANUP(listing_free)
+    struct listing *listing = listing_new("~WINDOW|>COLUMNS|>ROWS PER KEY|>PER ROW|INDEX|~HOW");
     bool missing = false;
     for (int i = 0; i < e->n_windows; i++) {
         const struct explained_window *w = &e->windows[i];
@@ -120,7 +120,8 @@ int cmd_spec_explain(const struct args *args, struct err *err)
     if (r < 0)
         return r;
     plan_explain(p.plan, &e);
-    r = plan_explain_cost(p.plan, args_text(args, "index-dir"), (int)args_int(args, "sample"), &e, err);
+    r = plan_explain_cost(p.plan, args_text(args, "index-dir"), (int)args_int(args, "sample"), &e,
+                          err);
     if (r < 0)
         return r;
     if (args_flag(args, "json")) {
@@ -131,7 +132,8 @@ int cmd_spec_explain(const struct args *args, struct err *err)
     if (e.n_windows == 0)
         return 0;
     char keys[OUTPUT_TEXT];
-    printf("\nrows of history, the mean of %s key%s\n\n", output_count(e.keys, keys), e.keys == 1 ? "" : "s");
+    printf("\nrows of history, the mean of %s key%s\n\n", output_count(e.keys, keys),
+           e.keys == 1 ? "" : "s");
     print_windows(&e);
     return 0;
 }

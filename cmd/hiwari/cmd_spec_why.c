@@ -58,9 +58,11 @@ static void rows_json(const struct why *why, int64_t first, struct json *root)
 
 static void report_json(const struct args *args, const char *key, const struct why *why)
 {
-    static const char *const kinds[] = {
-        [WHY_NONE] = "kept",   [WHY_HISTORY] = "history", [WHY_LOOKUP] = "lookup",
-        [WHY_GROUP] = "group", [WHY_INPUTS] = "inputs"};
+    static const char *const kinds[] = {[WHY_NONE] = "kept",
+                                        [WHY_HISTORY] = "history",
+                                        [WHY_LOOKUP] = "lookup",
+                                        [WHY_GROUP] = "group",
+                                        [WHY_INPUTS] = "inputs"};
     CLEANUP(json_free) struct json *root = json_new_object();
     char text[TIMESTAMP_TEXT];
     json_add_string(root, "key", key);
@@ -165,8 +167,8 @@ static void report(const struct args *args, const char *key, const struct why *w
     else if (why->kind != WHY_NONE)
         printf("  no such row\n");
     if (first > 0)
-        printf("the newest %s of %s rows; --limit shows more\n", output_count(why->rows.rows - first, shown),
-               output_count(why->rows.rows, all));
+        printf("the newest %s of %s rows; --limit shows more\n",
+               output_count(why->rows.rows - first, shown), output_count(why->rows.rows, all));
 }
 
 int cmd_spec_why(const struct args *args, struct err *err)

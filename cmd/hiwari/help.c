@@ -131,7 +131,10 @@ void help_overview(const struct verb *const *verbs, struct str *out)
 
 void help_verb(const struct verb *verb, struct str *out)
 {
-    str_addf(out, "hiwari %s - %s\n\n", verb->name, verb->purpose);
+    CLEANUP(str_deinit) struct str title = {0};
+    str_addf(&title, "hiwari %s - %s", verb->name, verb->purpose);
+    add_wrapped(out, title.s, 0, 0);
+    str_addc(out, '\n');
     str_addz(out, "usage: ");
     add_usage(out, verb, HELP_WIDTH - 7);
     str_addz(out, "\n\n");

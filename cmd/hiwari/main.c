@@ -252,21 +252,21 @@ static const struct verb rows[] = {
      "has a key for lookups.",
      "hiwari snapshot create --csv entries=entries.csv,time=race_date,group=race_id --out data",
      EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_create, cmd_snapshot_create},
-    {"snapshot rate", "DIR", 1, 1, "add a table of Elo ratings to a copy of a snapshot",
-     "Goes through a table once in order of time and rates all who meet: 1 / (1 + 10^((b - a) / "
-     "scale)) is what a is expected to score against b, and a group of n counts as its pairs with "
-     "weight 1 / (n - 1). Groups of one time start from the ratings before it. The new table has "
-     "one row for each entity and time at which it has played: time, entity, rating, games. A spec "
-     "reads it with asof, strictly before the cutoff, so that no result is seen too early.",
-     "hiwari snapshot rate data --table entries --by horse_id --within race_id --order finish --as "
-     "elo --out data2",
-     EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_rate, cmd_snapshot_rate},
     {"snapshot index", "DIR", 1, 1, "prepare a snapshot for a spec, so that workers start at once",
      "Writes, beside the tables, the rows of each entity in order of time for the windows of a "
      "spec. Results are the same with and without it; a worker that does not find it builds it in "
      "memory. 'hiwari run' does this by itself.",
      "hiwari snapshot index data --spec spec.json", EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG,
      options_index, cmd_snapshot_index},
+    {"snapshot rate", "DIR", 1, 1, "add a table of Elo ratings to a copy of a snapshot",
+     "Goes through a table once in order of time and rates all who meet: 1 / (1 + 10^((b - a) / "
+     "scale)) is what a is expected to score against b, and a group of n counts as its pairs with "
+     "weight 1 / (n - 1). Groups of one time start from the ratings before it. The new table has "
+     "one row for each entity and time at which it has played: time, entity, rating, games. A spec "
+     "reads it with asof, strictly before the cutoff, so that no result is seen too early.",
+     "hiwari snapshot rate data --table runs --by horse --within race --order finish --as elo "
+     "--out data2",
+     EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_rate, cmd_snapshot_rate},
     {"snapshot show", "DIR", 1, 1, "what is in a snapshot",
      "Prints its id, tables, columns, types, nulls, rows and dates.", "hiwari snapshot show data",
      EXITS_CONFIG, options_json, cmd_snapshot_show},

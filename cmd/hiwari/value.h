@@ -10,7 +10,8 @@
 /* As the CSV would have it; nothing for null. */
 void value_words(const struct column *c, int64_t row, struct str *out);
 
-/* As a member (or an element: name NULL): numbers and bools as such, dates, timestamps and strings as strings. */
+/* As a member (or an element: name NULL): numbers and bools as such, dates, timestamps and strings
+ * as strings. */
 void value_json(const struct column *c, int64_t row, struct json *parent, const char *name);
 
 #endif

@@ -69,20 +69,16 @@ static void sample_key(struct sampling *s, const char *key)
     s->keys++;
 }
 
-static int sample(struct sampling *s, struct err *err)
+static void sample(struct sampling *s)
 {
     const struct columns_options *o = s->options;
     int64_t until_ms = clock_ms() + COLUMNS_TIME_MS;
     int64_t n = o->n_keys < COLUMNS_KEYS_MAX ? o->n_keys : COLUMNS_KEYS_MAX;
-    if (pthread_mutex_trylock(o->source->computing) != 0)
-        return err_set(err, ERR_RETRY, "a key whose lease was lost is still being computed");
     for (int i = 0; i < COLUMNS_KEYS_MAX && clock_ms() < until_ms && goes_on(o); i++) {
         int64_t number = reversed(i);
         if (number < n)
             sample_key(s, o->batch->keys[o->keys[number * o->n_keys / n]].key);
     }
-    pthread_mutex_unlock(o->source->computing);
-    return 0;
 }
 
 static void explain(struct sampling *s)
@@ -287,9 +283,9 @@ int columns_file_write(const struct columns_options *options, struct err *err)
     if (r < 0 || (r == 0 && is_same(&there, options)))
         return r;
     explain(&s);
-    r = sample(&s, err);
-    if (r < 0 || s.keys == 0 || !goes_on(options))
-        return r;
+    sample(&s);
+    if (s.keys == 0 || !goes_on(options))
+        return 0;
     print(&s, &text);
     r = store_put(options->store, BATCH_COLUMNS, text.s, text.len, generation, NULL, err);
     if (r == 0 && s.alarm_names.len)

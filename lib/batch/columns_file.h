@@ -22,8 +22,6 @@
 #ifndef BATCH_COLUMNS_FILE_H
 #define BATCH_COLUMNS_FILE_H
 
-#include <pthread.h>
-
 #include "batch/batch_file.h"
 #include "features/plan.h"
 
@@ -40,7 +38,6 @@ struct columns_source {
     struct plan *plan; /* with its indexes ready */
     bool float32;      /* the spec's "output": {"float": "f32"} */
     int threads;
-    pthread_mutex_t *computing; /* held by whoever computes with the plan */
 };
 
 struct columns_options {
@@ -55,7 +52,7 @@ struct columns_options {
 
 /* Write it, unless the one there is of the same results. Alarms are logged as one warning. 0 also
  * when there was nothing to sample, when goes_on said no, and when another one was written
- * meanwhile. ERR_RETRY: the plan is in use; or plan's and store's failures. */
+ * meanwhile; otherwise the store's failures. */
 int columns_file_write(const struct columns_options *options, struct err *err);
 
 /* The names of the columns with an alarm. 0, STORE_ABSENT, or ERR_INPUT when it cannot be read. */

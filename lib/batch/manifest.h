@@ -5,11 +5,12 @@
  * The first line says which batch, the others one key each, in key order: the listing of
  * the destination joined with what Redis knows (null where Redis lost it).
  *
- *   {"hiwari":1,"batch":…,"incarnation":…,"epoch":…,"spec":…,"snapshot":…,"format":…,"result_version":…,
- *    "keys":547,"done":546,"failed":1}
- *   {"key":"2019-10-01","state":"done","rows":405,"bytes":20123,"generation":…,"crc32":["9ae0daaf"],
- *    "attempts":0,"interruptions":0,"ms":3}
- *   {"key":"2019-10-02","state":"failed","attempts":3,"interruptions":0,"class":"error","error":"…"}
+ *   {"hiwari":1,"batch":…,"incarnation":…,"epoch":…,"spec":…,"snapshot":…,
+ *    "format":…,"result_version":…,"keys":547,"done":546,"failed":1}
+ *   {"key":"2019-10-01","state":"done","rows":405,"bytes":20123,"generation":…,
+ *    "crc32":["9ae0daaf"],"attempts":0,"interruptions":0,"ms":3}
+ *   {"key":"2019-10-02","state":"failed","attempts":3,"interruptions":0,
+ *    "class":"error","error":"…"}
  */
 #ifndef BATCH_MANIFEST_H
 #define BATCH_MANIFEST_H

@@ -98,7 +98,7 @@ static int find_in_store(struct reconciling *c, struct err *err)
     const char *dest = c->options->dest ? c->options->dest : c->batch ? c->batch->dest : NULL;
     if (!dest)
         return not_known(c, err);
-    int r = store_open(dest, &c->store, err);
+    int r = store_open_existing(dest, &c->store, err);
     if (r == 0)
         r = batch_file_read(c->store, &there, NULL, err);
     if (r < 0)

@@ -35,7 +35,7 @@ static int reopen_and_move(const struct retry_keys_options *options, int64_t *re
     if (r == 0)
         r = batch_file_parse("_batch.json in Redis", text, strlen(text), &batch, err);
     if (r == 0)
-        r = store_open(batch->dest, &store, err);
+        r = store_open_existing(batch->dest, &store, err);
     if (r == 0)
         r = settle_reopen(options->queue, store, err);
     if (r == 0)

@@ -10,6 +10,9 @@
 namespace
 {
 
+/* Below it whole numbers are short decimals, with room for two places in 15 digits. */
+constexpr double SHORT_BELOW = 1e13;
+
 /* m / Scale in plain digits. A template, so that the division is by a constant. */
 template <int Scale> size_t put_plain(char *buf, bool negative, int64_t m)
 {
@@ -31,7 +34,7 @@ template <int Scale> size_t put_plain(char *buf, bool negative, int64_t m)
 size_t put_short_decimal(double value, char *buf)
 {
     double size = std::fabs(value);
-    if (!(size < 1e13))
+    if (!(size < SHORT_BELOW))
         return 0;
     bool negative = std::signbit(value);
     int64_t tenths = static_cast<int64_t>(size * 10 + 0.5);
@@ -51,7 +54,7 @@ size_t number_f64(double value, char *buf)
     if (n)
         return n;
     n = static_cast<size_t>(std::to_chars(buf, buf + NUMBER_TEXT - 2, value).ptr - buf);
-    if (!std::memchr(buf, '.', n) && !std::memchr(buf, 'e', n)) {
+    if (std::fabs(value) >= SHORT_BELOW && !std::memchr(buf, '.', n) && !std::memchr(buf, 'e', n)) {
         buf[n++] = '.';
         buf[n++] = '0';
     }

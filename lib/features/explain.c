@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* explain.c - see explain.h. Sentences are made of the spec's own words (names, conditions) and of what calc_say
- * says of a calculation; nothing in them is computed. */
+/* explain.c - see explain.h. Sentences are made of the spec's own words (names, conditions) and of
+ * what calc_say says of a calculation; nothing in them is computed. */
 #include "features/explain.h"
 
 #include <inttypes.h>
@@ -32,7 +32,8 @@ void explain_cutoff(const struct plan *plan, struct str *out)
         return;
     }
     const struct plan_column *c = &plan->tables[plan->target].columns[plan->cutoff];
-    str_addf(out, c->shape.type == TYPE_DATE ? "the start of the row's %s" : "the row's %s", c->name);
+    str_addf(out, c->shape.type == TYPE_DATE ? "the start of the row's %s" : "the row's %s",
+             c->name);
 }
 
 /* "the last 5 rows of ratings of the same horse_id, where ..." */
@@ -126,7 +127,8 @@ static void say_window(const struct plan *plan, const struct plan_feature *f, st
     say_rows(plan, &s->window, out);
     say_before(plan, &s->window, out);
     if (f->prior_window >= 0)
-        str_addf(out, ", drawn towards the mean of everybody's rows as if by %.15g rows of it", s->prior);
+        str_addf(out, ", drawn towards the mean of everybody's rows as if by %.15g rows of it",
+                 s->prior);
     if (s->min_rows > 0)
         str_addf(out, "; null below %" PRId64 " rows", s->min_rows);
     for (int k = 0; k < f->use.n_args; k++)
@@ -155,9 +157,10 @@ static void say_lookup(const struct plan *plan, const struct plan_feature *f, st
 {
     const struct plan_index *x = &plan->indexes[plan->windows[f->window].index];
     const struct plan_table *t = &plan->tables[x->table];
-    str_addf(out, "%s of the row of %s whose %s is the row's %s; timeless: what the table says today",
-             t->columns[x->fields[f->field[0]].column].name, t->table->name, t->columns[x->by[0]].name,
-             f->spec->window.by.names[0]);
+    str_addf(out,
+             "%s of the row of %s whose %s is the row's %s; timeless: what the table says today",
+             t->columns[x->fields[f->field[0]].column].name, t->table->name,
+             t->columns[x->by[0]].name, f->spec->window.by.names[0]);
 }
 
 static void say_group(const struct plan *plan, const struct plan_feature *f, struct str *out)
@@ -239,7 +242,8 @@ static bool is_windowed(const struct plan_feature *f)
 /* The newest or oldest rows, or how many there are, which positions tell. */
 static bool reads_ends(const struct plan_feature *f)
 {
-    static const char *const by_row[] = {"first", "last", "lag", "delta", "pct_change", "days_since_last", "days_since_first"};
+    static const char *const by_row[] = {
+        "first", "last", "lag", "delta", "pct_change", "days_since_last", "days_since_first"};
     if (f->how == HOW_AGE || (f->use.calc->never_null && f->use.n_args == 0))
         return true;
     for (size_t i = 0; i < sizeof by_row / sizeof *by_row; i++)
@@ -253,16 +257,19 @@ static bool reads_sums(const struct plan *plan, const struct plan_feature *f)
 {
     const struct plan_window *w = &plan->windows[f->window];
     const struct plan_index *x = &plan->indexes[w->index];
-    if (f->prior_window >= 0 || !f->use.calc->sums || f->use.n_args != 1 || w->where.tree || w->known_at >= 0)
+    if (f->prior_window >= 0 || !f->use.calc->sums || f->use.n_args != 1 || w->where.tree ||
+        w->known_at >= 0)
         return false;
     return x->index ? x->index->columns[f->field[0]].sums != NULL : x->fields[f->field[0]].sums;
 }
 
-static void explain_column(const struct plan *plan, const struct plan_output *o, struct explained_column *ret)
+static void explain_column(const struct plan *plan, const struct plan_output *o,
+                           struct explained_column *ret)
 {
     if (o->feature < 0) {
         const struct plan_column *c = &plan->tables[plan->target].columns[o->column];
-        *ret = (struct explained_column){.name = c->name, .type = c->shape.type, .stage = "keep", .window = -1};
+        *ret = (struct explained_column){
+            .name = c->name, .type = c->shape.type, .stage = "keep", .window = -1};
         CLEANUP(str_deinit) struct str text = {0};
         str_addf(&text, "the row's own %s", c->name);
         say_derived(c, &text);
@@ -275,10 +282,10 @@ static void explain_column(const struct plan *plan, const struct plan_output *o,
                                      .stage = feature_stage(f),
                                      .is_label = f->spec->is_label,
                                      .window = is_windowed(f) ? f->window : -1,
-                                     .reads = !is_windowed(f)          ? EXPLAIN_READS_NONE
-                                              : reads_ends(f)         ? EXPLAIN_READS_ENDS
-                                              : reads_sums(plan, f)   ? EXPLAIN_READS_SUMS
-                                                                      : EXPLAIN_READS_ROWS,
+                                     .reads = !is_windowed(f)       ? EXPLAIN_READS_NONE
+                                              : reads_ends(f)       ? EXPLAIN_READS_ENDS
+                                              : reads_sums(plan, f) ? EXPLAIN_READS_SUMS
+                                                                    : EXPLAIN_READS_ROWS,
                                      .sentence = feature_sentence(plan, f)};
 }
 
@@ -300,7 +307,8 @@ static void explain_window(const struct plan *plan, int window, struct explained
         if (f->window != window) {
             str_addf(&text, "everybody's rows, for the prior of %s", f->name);
         } else if (f->spec->kind == SPEC_LOOKUP) {
-            str_addf(&text, "the row of %s", plan->tables[plan->indexes[w->index].table].table->name);
+            str_addf(&text, "the row of %s",
+                     plan->tables[plan->indexes[w->index].table].table->name);
         } else {
             say_rows(plan, &f->spec->window, &text);
             if (f->spec->window.days)
@@ -343,7 +351,7 @@ static int count_key(struct plan *plan, int64_t day, struct explanation *e, stru
         return r;
     struct target_rows target = {.rows = &k.rows, .cutoff_us = k.cutoff_us, .in_snapshot = true};
     struct chunk c;
-    chunk_init(&c, plan, &target, plan->scratch[0]);
+    chunk_init(&c, plan, &target);
     for (int64_t first = 0; first < k.rows.n; first += CHUNK_ROWS) {
         int64_t left = k.rows.n - first;
         chunk_bind(&c, first, left < CHUNK_ROWS ? left : CHUNK_ROWS);
@@ -357,13 +365,15 @@ static int count_key(struct plan *plan, int64_t day, struct explanation *e, stru
     return 0;
 }
 
-int plan_explain_cost(struct plan *plan, const char *index_dir, int max_keys, struct explanation *e, struct err *err)
+int plan_explain_cost(struct plan *plan, const char *index_dir, int max_keys, struct explanation *e,
+                      struct err *err)
 {
     int64_t n_days;
     const int64_t *days = plan_days(plan, &n_days);
     int64_t keys = n_days < max_keys ? n_days : max_keys;
     for (int64_t i = 0; i < keys; i++) {
-        int r = count_key(plan, days[keys == 1 ? n_days - 1 : i * (n_days - 1) / (keys - 1)], e, err);
+        int r =
+            count_key(plan, days[keys == 1 ? n_days - 1 : i * (n_days - 1) / (keys - 1)], e, err);
         if (r < 0)
             return r;
     }
@@ -371,7 +381,8 @@ int plan_explain_cost(struct plan *plan, const char *index_dir, int max_keys, st
         struct explained_window *window = &e->windows[w];
         window->rows_per_row = e->rows ? window->rows_per_key / (double)e->rows : 0;
         window->rows_per_key = e->keys ? window->rows_per_key / (double)e->keys : 0;
-        CLEANUP(mem_free_chars) char *path = plan_index_path(plan, index_dir, &plan->indexes[plan->windows[w].index]);
+        CLEANUP(mem_free_chars)
+        char *path = plan_index_path(plan, index_dir, &plan->indexes[plan->windows[w].index]);
         window->on_disk = fs_exists(path);
     }
     return 0;

@@ -12,7 +12,8 @@
 /* What a column over a window reads of it. */
 enum explain_reads {
     EXPLAIN_READS_NONE, /* it is over no window */
-    EXPLAIN_READS_ENDS, /* positions, the newest or the oldest row: cheap however long the window is */
+    EXPLAIN_READS_ENDS, /* positions, the newest or the oldest row: cheap however long the window is
+                         */
     EXPLAIN_READS_SUMS, /* two prefix sums of the index: likewise */
     EXPLAIN_READS_ROWS, /* every row */
 };
@@ -20,20 +21,24 @@ enum explain_reads {
 struct explained_column {
     const char *name; /* borrowed from the plan */
     enum type type;
-    const char *stage; /* "keep"; "window", "as-of", "lookup" (stage B); "group", "expression" (stage C) */
+    const char
+        *stage; /* "keep"; "window", "as-of", "lookup" (stage B); "group", "expression" (stage C) */
     bool is_label;
-    int window;     /* number of its window, or -1 */
+    int window; /* number of its window, or -1 */
     enum explain_reads reads;
-    char *sentence; /* "the mean of won over the last 5 rows of the same horse_id before the cutoff (…)" */
+    char *sentence; /* "the mean of won over the last 5 rows of the same horse_id before the cutoff
+                       (…)" */
 };
 
 struct explained_window {
-    char *text;       /* "the last 5 rows of the same horse_id" */
-    int columns;      /* how many are over it */
-    int columns_by_rows, columns_by_sums; /* how many of them read every row, or prefix sums of the index */
-    double rows_per_key, rows_per_row; /* rows of history in it: means over the sampled keys, and over their target rows */
-    bool on_disk;     /* its index is in the index directory */
-    bool filtered;    /* each row of history is looked at: where with target., known_at */
+    char *text;  /* "the last 5 rows of the same horse_id" */
+    int columns; /* how many are over it */
+    int columns_by_rows,
+        columns_by_sums; /* how many of them read every row, or prefix sums of the index */
+    double rows_per_key, rows_per_row; /* rows of history in it: means over the sampled keys, and
+                                          over their target rows */
+    bool on_disk;                      /* its index is in the index directory */
+    bool filtered; /* each row of history is looked at: where with target., known_at */
 };
 
 struct explanation {
@@ -44,13 +49,15 @@ struct explanation {
     int64_t keys, rows; /* in the sample */
 };
 
-/* The sentences alone; windows have no costs. Whether sums are read is known for certain after plan_index. */
+/* The sentences alone; windows have no costs. Whether sums are read is known for certain after
+ * plan_index. */
 void plan_explain(const struct plan *plan, struct explanation *ret);
 
-/* Count the rows of history in each window, for at most max_keys dates spread over the target's. plan_index must have been called;
- * index_dir is the one that it was given. ERR_INPUT: see plan_compute. */
-int plan_explain_cost(struct plan *plan, const char *index_dir, int max_keys, struct explanation *explanation,
-                      struct err *err);
+/* Count the rows of history in each window, for at most max_keys dates spread over the target's.
+ * plan_index must have been called; index_dir is the one that it was given. ERR_INPUT: see
+ * plan_compute. */
+int plan_explain_cost(struct plan *plan, const char *index_dir, int max_keys,
+                      struct explanation *explanation, struct err *err);
 void explanation_deinit(struct explanation *explanation);
 MEM_CLEANUP_VALUE(explanation_deinit, struct explanation);
 

@@ -562,57 +562,84 @@ int32_t index_find(const struct index *x, const struct column *values, int64_t a
         SEARCH_SORTED(times, low_, high_, edge);                                                                       \
     })
 
-/* How many of times[low .. high) are before the edge: few, so that looking at all of them beats a search. */
-#define COUNT_BEFORE(times, low, high, edge)                                                                           \
-    ({                                                                                                                 \
-        int32_t before_ = 0;                                                                                           \
-        for (int32_t k_ = (low); k_ < (high); k_++)                                                                    \
-            before_ += (times)[k_] < (edge);                                                                           \
-        before_;                                                                                                       \
-    })
-
-/* From where the edge would be among evenly spread times, in both directions with doubling steps. */
-#define SEARCH_SPREAD(times, from, to, edge)                                                                           \
-    ({                                                                                                                 \
-        enum { FEW = 32 };                                                                                             \
-        int32_t low_ = (from), high_ = (to);                                                                           \
-        if (high_ - low_ > FEW && (times)[low_] < (edge) && (times)[high_ - 1] >= (edge)) {                            \
-            double share_ = ((double)(edge) - (double)(times)[low_]) /                                                   \
-                            ((double)(times)[high_ - 1] - (double)(times)[low_]);           \
-            int32_t guess_ = low_ + (int32_t)(share_ * (high_ - 1 - low_)), step_ = FEW / 2;                           \
-            while (guess_ - step_ > low_ && (times)[guess_ - step_] >= (edge))                                         \
-                high_ = guess_ - step_, step_ *= 2;                                                                    \
-            low_ = guess_ - step_ > low_ ? guess_ - step_ : low_;                                                      \
-            step_ = FEW / 2;                                                                                           \
-            while (guess_ + step_ < high_ && (times)[guess_ + step_] < (edge))                                         \
-                low_ = guess_ + step_, step_ *= 2;                                                                     \
-            high_ = guess_ + step_ < high_ ? guess_ + step_ : high_;                                                   \
-        }                                                                                                              \
-        high_ - low_ <= 2 * FEW ? low_ + COUNT_BEFORE(times, low_, high_, edge)                                        \
-                                : SEARCH_SORTED(times, low_, high_, edge);                                             \
-    })
-
-/* The end of day d is at or after an edge exactly if d >= floor(edge / day). */
-static int64_t edge_day(int64_t us)
+/* The end of day d is at or after an edge exactly if d >= floor(edge / day). Every date fits into int32. */
+static int32_t edge_day(int64_t us)
 {
-    return us >= 0 ? us / DATE_US_PER_DAY : -((-us + DATE_US_PER_DAY - 1) / DATE_US_PER_DAY);
+    int64_t day = us >= 0 ? us / DATE_US_PER_DAY : -((-us + DATE_US_PER_DAY - 1) / DATE_US_PER_DAY);
+    return day < INT32_MIN ? INT32_MIN : day > INT32_MAX ? INT32_MAX : (int32_t)day;
 }
 
 int32_t index_before(const struct index *x, int32_t from, int32_t to, int64_t edge_us)
 {
     if (x->day) {
-        int64_t edge = edge_day(edge_us);
+        int32_t edge = edge_day(edge_us);
         return SEARCH_BACKWARDS(x->day, from, to, edge);
     }
     return x->us ? SEARCH_BACKWARDS(x->us, from, to, edge_us) : to;
 }
 
-int32_t index_since(const struct index *x, int32_t from, int32_t to, int64_t edge_us)
+/* ---- searching for many rows ----
+ *
+ * The rows' entities lie far apart, so the time goes into waiting for memory, not into comparing. Each step is
+ * done for BATCH rows before the next, and asks early for what the next one reads. */
+
+enum { BATCH = 64, NEAR = 16 };
+
+/* Where the edge would be among evenly spread times; an end of the range when it is beyond it. */
+#define GUESS(times, low, high, edge)                                                                                  \
+    ({                                                                                                                 \
+        double first_ = (double)(times)[low], last_ = (double)(times)[(high) - 1];                                     \
+        double share_ = ((double)(edge) - first_) / (last_ - first_);                                                  \
+        share_ > 0 && share_ < 1 ? (low) + (int32_t)(share_ * ((high) - 1 - (low))) : share_ >= 1 ? (high) - 1 : (low); \
+    })
+
+/* From the guess in both directions with doubling steps, then by halves. */
+#define SEARCH_AROUND(times, guess, from, to, edge)                                                                    \
+    ({                                                                                                                 \
+        int32_t least_ = (from), most_ = (to), step_ = NEAR;                                                           \
+        for (; (guess) - step_ > least_; step_ *= 2)                                                                   \
+            if ((times)[(guess) - step_] >= (edge))                                                                    \
+                most_ = (guess) - step_;                                                                               \
+            else                                                                                                       \
+                least_ = (guess) - step_ + 1;                                                                          \
+        for (step_ = NEAR; (guess) + step_ < most_; step_ *= 2)                                                        \
+            if ((times)[(guess) + step_] < (edge))                                                                     \
+                least_ = (guess) + step_ + 1;                                                                          \
+            else                                                                                                       \
+                most_ = (guess) + step_;                                                                               \
+        SEARCH_SORTED(times, least_, most_, edge);                                                                     \
+    })
+
+#define SEARCH_ROWS(times, to_edge)                                                                                    \
+    do {                                                                                                               \
+        int32_t guess[BATCH];                                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            __builtin_prefetch(&(times)[from[i]]);                                                                     \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            guess[i] = to[i] > from[i] ? GUESS(times, from[i], to[i], to_edge(edge_us[i] - back_us)) : from[i];        \
+            __builtin_prefetch(&(times)[guess[i]]);                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            from[i] = SEARCH_AROUND(times, guess[i], from[i], to[i], to_edge(edge_us[i] - back_us));                   \
+    } while (0)
+
+static int64_t edge_itself(int64_t us)
 {
-    if (x->day) {
-        int64_t day = edge_day(edge_us); /* every date is within int32 */
-        int32_t edge = day < INT32_MIN ? INT32_MIN : day > INT32_MAX ? INT32_MAX : (int32_t)day;
-        return SEARCH_SPREAD(x->day, from, to, edge);
-    }
-    return x->us ? SEARCH_SPREAD(x->us, from, to, edge_us) : from;
+    return us;
+}
+
+static void since_batch(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
+                        int32_t *from)
+{
+    if (x->day)
+        SEARCH_ROWS(x->day, edge_day);
+    else if (x->us)
+        SEARCH_ROWS(x->us, edge_itself);
+}
+
+void index_since(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
+                 int32_t *from)
+{
+    for (int64_t i = 0; i < n; i += BATCH)
+        since_batch(x, n - i < BATCH ? n - i : BATCH, edge_us + i, back_us, to + i, from + i);
 }

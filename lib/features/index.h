@@ -77,9 +77,12 @@ MEM_CLEANUP(index_free, struct index *);
 int32_t index_find(const struct index *index, const struct column *values, int64_t at);
 
 /* The first position in [from, to), all of one entity, whose time is at or after edge_us; to if there is none. A date counts as
- * the end of its day. The two differ in where they look first: index_before at the end, index_since where the edge
- * would be if the entity's rows were evenly spread over time. */
+ * the end of its day. Looks near `to` first. */
 int32_t index_before(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
-int32_t index_since(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
+
+/* The same for many rows at once, looking first where the edge would be if the entity's rows were evenly spread over
+ * time: row i searches [from[i], to[i]) for edge_us[i] - back_us, and from[i] becomes the answer. */
+void index_since(const struct index *index, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
+                 int32_t *from);
 
 #endif

@@ -128,9 +128,6 @@ void plan_free(struct plan *plan)
     bound_deinit(&plan->target_where);
     for (int i = 0; plan->tables && i < plan->n_tables; i++)
         plan_columns_deinit(&plan->tables[i]);
-    for (int i = 0; i < plan->n_scratch; i++)
-        calc_scratch_free(plan->scratch[i]);
-    free(plan->scratch);
     free(plan->tables);
     free(plan->outputs);
     free(plan);

@@ -31,7 +31,8 @@ int plan_index_write(struct plan *plan, const char *index_dir, int threads, int 
 
 /* All columns of one date, in output order, one row per target row. A date without target rows gives
  * 0 rows. ERR_INPUT names the row that is wrong (a cutoff after its own time …). Uses the given number of OpenMP threads; the
- * bytes are the same for any number. The frame may view the snapshot: free it before the plan. */
+ * bytes are the same for any number. The frame may view the snapshot: free it before the plan.
+ * Several threads may compute keys of one plan at once. */
 int plan_compute(struct plan *plan, int64_t day, int threads, struct frame *ret, struct err *err);
 
 /* Target rows that are not the snapshot's, such as tomorrow's. */

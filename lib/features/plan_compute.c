@@ -7,7 +7,6 @@
 #include "features/plan_parts.h"
 
 #include <inttypes.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/date.h"
@@ -105,22 +104,27 @@ static void compute_chunk(struct key *k, struct chunk *c, int64_t first, int64_t
             chunk_feature(c, &k->plan->features[f], &k->features[f]);
 }
 
+/* Chunks of equal length, so that no thread is left with a short one at the end. */
+static int64_t chunk_rows(int64_t rows, int threads)
+{
+    int64_t chunks = (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    chunks = (chunks + threads - 1) / threads * threads;
+    return chunks ? (rows + chunks - 1) / chunks : CHUNK_ROWS;
+}
+
 static void compute_windows(struct key *k)
 {
     const struct plan *plan = k->plan;
     const struct target_rows target = {.rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
-    int64_t chunks = (k->rows.n + CHUNK_ROWS - 1) / CHUNK_ROWS;
-    int threads = k->threads < plan->n_scratch ? k->threads : plan->n_scratch;
+    int64_t rows = chunk_rows(k->rows.n, k->threads);
     prepare_features(k);
-#pragma omp parallel num_threads(threads) if (threads > 1 && chunks > 1)
+#pragma omp parallel num_threads(k->threads) if (k->threads > 1 && k->rows.n > rows)
     {
         struct chunk c;
-        chunk_init(&c, plan, &target, plan->scratch[omp_get_thread_num()]);
+        chunk_init(&c, plan, &target);
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t i = 0; i < chunks; i++) {
-            int64_t first = i * CHUNK_ROWS, left = k->rows.n - first;
-            compute_chunk(k, &c, first, left < CHUNK_ROWS ? left : CHUNK_ROWS);
-        }
+        for (int64_t first = 0; first < k->rows.n; first += rows)
+            compute_chunk(k, &c, first, k->rows.n - first < rows ? k->rows.n - first : rows);
         chunk_deinit(&c);
     }
     for (int f = 0; f < plan->n_features; f++)
@@ -180,7 +184,7 @@ static int compute_group(struct key *k, const struct plan_feature *f, struct col
         return r;
     for (int i = 0; i < f->group->use.n_args; i++)
         eval_bound(k, &f->group->args[i], 0, &args[i]);
-    group_part_eval(f->group, args, groups, k->rows.n, &f->shape, k->plan->scratch[0], ret);
+    group_part_eval(f->group, args, groups, k->rows.n, &f->shape, ret);
     if (ret->type == TYPE_STRING)
         value_own_dict(ret); /* the argument's own dictionary ends here */
     column_deinit(&args[0]);

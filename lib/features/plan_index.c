@@ -143,13 +143,6 @@ static void finish_strings(struct plan *plan)
     }
 }
 
-static void make_scratch(struct plan *plan, int threads)
-{
-    plan->scratch = mem_realloc(plan->scratch, sizeof *plan->scratch * (size_t)(threads > 0 ? threads : 1));
-    while (plan->n_scratch < threads)
-        plan->scratch[plan->n_scratch++] = calc_scratch_new();
-}
-
 int plan_index(struct plan *plan, const char *index_dir, int threads, int *ret_built, struct err *err)
 {
     int missing;
@@ -159,7 +152,6 @@ int plan_index(struct plan *plan, const char *index_dir, int threads, int *ret_b
     if (missing)
         build_missing(plan, threads);
     finish_strings(plan);
-    make_scratch(plan, threads);
     if (ret_built)
         *ret_built = missing;
     return 0;

@@ -160,8 +160,6 @@ struct plan {
     int n_order;
     struct plan_output *outputs;
     int n_outputs;
-    struct calc_scratch **scratch; /* one per thread, made by plan_index */
-    int n_scratch;
 };
 
 /* ---- plan_columns.c ---- */
@@ -225,7 +223,7 @@ void groups_deinit(struct groups *groups);
 
 /* Evaluate a group calculation over the n rows of groups. ret is a new column of `shape`, owned by the caller. */
 void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *groups, int64_t n,
-                     const struct column *shape, struct calc_scratch *scratch, struct column *ret);
+                     const struct column *shape, struct column *ret);
 
 /* Places of an expression's names when it runs over a range of rows: columns from rows, features from an array
  * of columns (NULL: it reads none). ret has room for bound->n_slots. */
@@ -300,11 +298,10 @@ struct chunk {
     int64_t first, n;         /* target rows [first, first + n) */
     struct ends *ends;        /* of each entry */
     struct spans *spans;      /* of each window */
-    struct calc_scratch *scratch;
+    struct calc_scratch *scratch; /* owned */
 };
 enum { CHUNK_ROWS = 128 };
-void chunk_init(struct chunk *chunk, const struct plan *plan, const struct target_rows *target,
-                struct calc_scratch *scratch);
+void chunk_init(struct chunk *chunk, const struct plan *plan, const struct target_rows *target);
 void chunk_bind(struct chunk *chunk, int64_t first, int64_t n); /* n at most CHUNK_ROWS */
 void chunk_deinit(struct chunk *chunk);
 

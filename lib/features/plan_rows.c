@@ -45,14 +45,13 @@ static void eval_statistic(struct rows *rows, const struct plan_column *c, struc
     const struct group_part *g = c->group;
     struct column args[2] = {0}, within[GROUP_MAX_BY + 1];
     struct groups groups;
-    CLEANUP(calc_scratch_free) struct calc_scratch *scratch = calc_scratch_new();
     for (int k = 0; k < g->use.n_args; k++)
         eval_expression(rows, &g->args[k], &args[k]);
     for (int k = 0; k < g->n_within; k++)
         within[k] = *rows_column(rows, g->within[k]);
     within[g->n_within] = *rows_column(rows, rows->table->table->time);
     groups_init(&groups, within, g->n_within + 1, rows->n);
-    group_part_eval(g, args, &groups, rows->n, &c->shape, scratch, ret);
+    group_part_eval(g, args, &groups, rows->n, &c->shape, ret);
     groups_deinit(&groups);
     if (ret->type == TYPE_STRING)
         value_own_dict(ret);
@@ -139,8 +138,9 @@ static void eval_scattered(const struct group_part *part, const struct column *a
 }
 
 void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *g, int64_t n,
-                     const struct column *shape, struct calc_scratch *scratch, struct column *ret)
+                     const struct column *shape, struct column *ret)
 {
+    CLEANUP(calc_scratch_free) struct calc_scratch *scratch = calc_scratch_new();
     column_alloc(ret, shape->type, n, true);
     if (g->in_order)
         eval_groups(part, args, g, scratch, ret);

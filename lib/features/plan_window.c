@@ -25,10 +25,8 @@ static void find_own(const struct chunk *c, const struct index *x, struct ends *
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->place[row + i] : 0;
         int32_t last = ends->end[i] > 0 ? ends->end[i] - 1 : 0;
-        if (x->day)
-            __builtin_prefetch(&x->day[last]);
-        else if (x->us)
-            __builtin_prefetch(&x->us[last]);
+        const void *near = x->day ? (const void *)&x->day[last] : x->us ? (const void *)&x->us[last] : NULL;
+        __builtin_prefetch(near);
     }
 }
 
@@ -64,8 +62,8 @@ static void bind_ranges(const struct chunk *c, const struct plan_window *w, cons
     int64_t back_us = (c->plan->entries[w->entry].delay_days + w->days) * DATE_US_PER_DAY;
     memcpy(s->hi, ends->end, (size_t)c->n * sizeof *s->hi);
     memcpy(s->lo, ends->from, (size_t)c->n * sizeof *s->lo);
-    for (int64_t i = 0; w->days && i < c->n; i++)
-        s->lo[i] = index_since(x, s->lo[i], s->hi[i], c->target->cutoff_us[c->first + i] - back_us);
+    if (w->days)
+        index_since(x, c->n, c->target->cutoff_us + c->first, back_us, s->hi, s->lo);
     for (int64_t i = 0; w->last && !s->filtered && i < c->n; i++)
         s->lo[i] = s->hi[i] - s->lo[i] > w->last ? s->hi[i] - (int32_t)w->last : s->lo[i];
 }
@@ -169,10 +167,9 @@ static void bind_filtered(const struct chunk *c, const struct plan_window *w, st
 
 /* ---- the chunk ---- */
 
-void chunk_init(struct chunk *c, const struct plan *plan, const struct target_rows *target,
-                struct calc_scratch *scratch)
+void chunk_init(struct chunk *c, const struct plan *plan, const struct target_rows *target)
 {
-    *c = (struct chunk){.plan = plan, .target = target, .scratch = scratch};
+    *c = (struct chunk){.plan = plan, .target = target, .scratch = calc_scratch_new()};
     c->ends = mem_zalloc(sizeof *c->ends * (size_t)(plan->n_entries + 1));
     c->spans = mem_zalloc(sizeof *c->spans * (size_t)(plan->n_windows + 1));
     for (int e = 0; e < plan->n_entries; e++) {
@@ -214,4 +211,5 @@ void chunk_deinit(struct chunk *c)
     }
     free(c->ends);
     free(c->spans);
+    calc_scratch_free(c->scratch);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* reads.c - see reads.h. A walk from the outputs through features, windows and derived columns to stored ones. */
+/* reads.c - see reads.h. A walk from the outputs through features, windows and derived columns to
+ * stored ones. */
 #include "features/reads.h"
 
 #include <string.h>
@@ -81,7 +82,8 @@ static void read_feature(struct walk *w, const struct plan_feature *f)
 
 static struct walk walk_plan(const struct plan *plan)
 {
-    struct walk w = {.plan = plan, .bits = mem_zalloc(sizeof *w.bits * (size_t)(plan->n_tables + 1))};
+    struct walk w = {.plan = plan,
+                     .bits = mem_zalloc(sizeof *w.bits * (size_t)(plan->n_tables + 1))};
     for (int t = 0; t < plan->n_tables; t++)
         w.bits[t] = mem_zalloc((size_t)plan->tables[t].n_columns + 1);
     read_column(&w, plan->target, plan->tables[plan->target].table->time, READ_TARGET);
@@ -153,7 +155,8 @@ void plan_unused(const struct plan *plan, struct unused *ret)
     *ret = (struct unused){0};
     for (int t = 0; t < plan->n_tables; t++) {
         if (plan->tables[t].spec && !plan->tables[t].read)
-            add_text(ret, mem_printf("tables.%s: no feature reads it", plan->tables[t].table->name));
+            add_text(ret,
+                     mem_printf("tables.%s: no feature reads it", plan->tables[t].table->name));
         else if (plan->tables[t].spec)
             unused_columns(&w, t, ret);
     }

@@ -6,8 +6,8 @@
 
 #include "features/plan.h"
 
-/* Does computing (other than of labels) read this stored column of the target table on the target row? ret has one
- * place for each; a column that only history or labels are read from is false. */
+/* Does computing (other than of labels) read this stored column of the target table on the target
+ * row? ret has one place for each; a column that only history or labels are read from is false. */
 void plan_target_reads(const struct plan *plan, bool *ret);
 
 /* Sentences about tables, derived columns and named windows that the spec has for nothing. */

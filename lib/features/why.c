@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* why.c - see why.h. The key is computed as ever; then the window, group or inputs of one row are bound again and
- * copied out. */
+/* why.c - see why.h. The key is computed as ever; then the window, group or inputs of one row are
+ * bound again and copied out. */
 #include "features/why.h"
 
 #include <inttypes.h>
@@ -24,7 +24,8 @@ struct asking { /* what is asked, and the answer so far */
 static void rows_begin(struct why *w, enum why_rows kind, int64_t n, int columns)
 {
     w->kind = kind;
-    w->rows = (struct frame){.rows = n, .columns = mem_zalloc(sizeof(struct column) * (size_t)(columns + 1))};
+    w->rows = (struct frame){.rows = n,
+                             .columns = mem_zalloc(sizeof(struct column) * (size_t)(columns + 1))};
     w->row_numbers = MEM_ARRAY(int32_t, (size_t)n + 1);
     w->used = mem_alloc((size_t)n + 1);
     memset(w->used, 1, (size_t)n);
@@ -40,8 +41,9 @@ static void rows_add(struct why *w, const struct column *c, const int32_t *at, c
 /* Calculations that go by rows, not by values, also see nulls. */
 static bool passes_over_nulls(const struct calc_use *use)
 {
-    static const char *const by_row[] = {"first",  "last",       "lag",        "delta",
-                                         "pct_change", "streak", "max_streak", "rows_since", "days_since"};
+    static const char *const by_row[] = {"first",      "last",       "lag",
+                                         "delta",      "pct_change", "streak",
+                                         "max_streak", "rows_since", "days_since"};
     for (size_t i = 0; i < sizeof by_row / sizeof *by_row; i++)
         if (strcmp(use->calc->name, by_row[i]) == 0)
             return false;
@@ -60,7 +62,8 @@ static void pass_over_nulls(struct why *w, const struct calc_use *use)
 
 /* ---- windows ---- */
 
-/* The positions to show: of the window, or where something is filtered out all that lie between its edges. */
+/* The positions to show: of the window, or where something is filtered out all that lie between its
+ * edges. */
 struct range {
     int32_t lo, n;
     const int32_t *kept; /* NULL: all; else those of them that passed */
@@ -78,7 +81,9 @@ static struct range window_range(const struct asking *a, const struct chunk *c)
         const struct index *x = a->plan->indexes[w->index].index;
         range.kept = s->list + s->lo[0];
         range.n_kept = range.n;
-        range.lo = a->why->has_from ? index_since(x, ends->from[0], ends->end[0], a->why->from_us) : ends->from[0];
+        range.lo = ends->from[0];
+        if (a->why->has_from)
+            index_since(x, 1, &a->why->from_us, 0, ends->end, &range.lo);
         range.n = ends->end[0] - range.lo;
     } else if (f->spec->kind == SPEC_ASOF && range.n > 1) {
         range.lo += range.n - 1; /* it only ever looks at the newest */
@@ -103,23 +108,28 @@ static void add_window_rows(const struct asking *a, const struct range *range)
     const struct plan_index *x = &a->plan->indexes[w->index];
     const struct plan_table *t = &a->plan->tables[x->table];
     struct why *why = a->why;
-    int32_t *positions = MEM_ARRAY(int32_t, (size_t)range->n + 1), *self = MEM_ARRAY(int32_t, (size_t)range->n + 1);
-    rows_begin(why, t->table->time >= 0 ? WHY_HISTORY : WHY_LOOKUP, range->n, x->n_by + f->use.n_args + 2);
+    int32_t *positions = MEM_ARRAY(int32_t, (size_t)range->n + 1),
+            *self = MEM_ARRAY(int32_t, (size_t)range->n + 1);
+    rows_begin(why, t->table->time >= 0 ? WHY_HISTORY : WHY_LOOKUP, range->n,
+               x->n_by + f->use.n_args + 2);
     for (int32_t i = 0; i < range->n; i++) {
         positions[i] = range->lo + i;
         why->row_numbers[i] = x->index->rows[positions[i]];
         self[i] = a->row;
     }
     if (t->table->time >= 0)
-        rows_add(why, &t->columns[t->table->time].shape, why->row_numbers, t->columns[t->table->time].name);
-    for (int k = 0; k < x->n_by; k++) /* equal to the target row's, that is what they were found by */
+        rows_add(why, &t->columns[t->table->time].shape, why->row_numbers,
+                 t->columns[t->table->time].name);
+    for (int k = 0; k < x->n_by;
+         k++) /* equal to the target row's, that is what they were found by */
         rows_add(why, rows_column(&a->key->rows, a->plan->entries[w->entry].by_target[k]), self,
                  t->columns[x->by[k]].name);
     if (w->known_at >= 0)
         rows_add(why, &x->index->columns[w->known_at].values, positions,
                  t->columns[x->fields[w->known_at].column].name);
     for (int k = 0; k < f->use.n_args; k++)
-        rows_add(why, &x->index->columns[f->field[k]].values, positions, t->columns[x->fields[f->field[k]].column].name);
+        rows_add(why, &x->index->columns[f->field[k]].values, positions,
+                 t->columns[x->fields[f->field[k]].column].name);
     mark_kept(why, range);
     pass_over_nulls(why, &f->use);
     free(positions);
@@ -131,12 +141,13 @@ static void why_window(const struct asking *a)
     const struct plan_window *w = &a->plan->windows[a->feature->window];
     const struct plan_entry *entry = &a->plan->entries[w->entry];
     struct why *why = a->why;
-    struct target_rows target = {.rows = &a->key->rows, .cutoff_us = a->key->cutoff_us, .in_snapshot = true};
+    struct target_rows target = {
+        .rows = &a->key->rows, .cutoff_us = a->key->cutoff_us, .in_snapshot = true};
     struct chunk c;
     why->before_us = why->cutoff_us - entry->delay_days * DATE_US_PER_DAY;
     why->has_from = w->days > 0;
     why->from_us = why->before_us - w->days * DATE_US_PER_DAY;
-    chunk_init(&c, a->plan, &target, a->plan->scratch[0]);
+    chunk_init(&c, a->plan, &target);
     chunk_bind(&c, a->row, 1);
     why->entity_rows = c.ends[w->entry].end[0] - c.ends[w->entry].from[0];
     struct range range = window_range(a, &c);
@@ -148,7 +159,8 @@ static void why_window(const struct asking *a)
 
 static const struct column *slot_column(const struct asking *a, struct slot_ref slot)
 {
-    return slot.space == SLOT_FEATURE ? &a->key->features[slot.number] : rows_column(&a->key->rows, slot.number);
+    return slot.space == SLOT_FEATURE ? &a->key->features[slot.number]
+                                      : rows_column(&a->key->rows, slot.number);
 }
 
 static const char *slot_name(const struct asking *a, struct slot_ref slot)
@@ -175,7 +187,8 @@ static int32_t *group_members(const struct asking *a, int32_t *ret_n)
     return members;
 }
 
-/* An argument that is a column or a feature is copied; what an expression makes of them is computed. */
+/* An argument that is a column or a feature is copied; what an expression makes of them is
+ * computed. */
 static void add_group_argument(const struct asking *a, int arg, const int32_t *members)
 {
     const struct bound *b = &a->feature->group->args[arg];
@@ -208,7 +221,8 @@ static void add_group_names(const struct asking *a, const int32_t *members)
     const struct plan_table *t = &a->plan->tables[a->plan->target];
     const struct group_part *g = a->feature->group;
     for (int k = 0; k < g->n_within; k++)
-        rows_add(a->why, rows_column(&a->key->rows, g->within[k]), members, t->columns[g->within[k]].name);
+        rows_add(a->why, rows_column(&a->key->rows, g->within[k]), members,
+                 t->columns[g->within[k]].name);
     for (int o = 0; o < a->plan->n_outputs; o++) {
         int column = a->plan->outputs[o].column;
         if (column >= 0 && column != t->table->time && !is_within(g, column))
@@ -260,8 +274,9 @@ static int find_output(const struct plan *plan, const char *name, struct err *er
             return o;
     }
     const char *near = str_nearest(name, names, (size_t)plan->n_outputs);
-    return err_set(err, ERR_INPUT, "the output has no column '%s'%s%s%s", name, near ? "; did you mean '" : "",
-                   near ? near : "", near ? "'?" : "; `hiwari spec explain` lists them");
+    return err_set(err, ERR_INPUT, "the output has no column '%s'%s%s%s", name,
+                   near ? "; did you mean '" : "", near ? near : "",
+                   near ? "'?" : "; `hiwari spec explain` lists them");
 }
 
 /* The row of the date's table that is row `row` of its output. */
@@ -278,8 +293,9 @@ static int find_row(struct key *k, int64_t row, int32_t *ret, struct err *err)
     date_format(k->day, day);
     if (n == 0)
         return err_set(err, ERR_INPUT, "%s has no rows in the target table", day);
-    return err_set(err, ERR_INPUT, "%s has %" PRId64 " rows of output, 0 to %" PRId64 "; there is no row %" PRId64, day,
-                   n, n - 1, row);
+    return err_set(err, ERR_INPUT,
+                   "%s has %" PRId64 " rows of output, 0 to %" PRId64 "; there is no row %" PRId64,
+                   day, n, n - 1, row);
 }
 
 /* The kept columns of the row, and behind them the value. */
@@ -288,16 +304,19 @@ static void take_target(const struct asking *a, int output)
     const struct plan *plan = a->plan;
     const struct plan_table *t = &plan->tables[plan->target];
     struct frame *target = &a->why->target;
-    *target = (struct frame){.rows = 1, .columns = mem_zalloc(sizeof(struct column) * (size_t)(plan->n_outputs + 1))};
+    *target = (struct frame){
+        .rows = 1, .columns = mem_zalloc(sizeof(struct column) * (size_t)(plan->n_outputs + 1))};
     for (int o = 0; o < plan->n_outputs; o++)
         if (plan->outputs[o].column >= 0 && o != output) {
             int column = plan->outputs[o].column;
-            column_take(rows_column(&a->key->rows, column), &a->row, 1, &target->columns[target->n_columns]);
+            column_take(rows_column(&a->key->rows, column), &a->row, 1,
+                        &target->columns[target->n_columns]);
             target->columns[target->n_columns++].name = t->columns[column].name;
         }
     const struct plan_output *o = &plan->outputs[output];
     struct column *value = &target->columns[target->n_columns++];
-    column_take(a->feature ? &a->key->features[o->feature] : rows_column(&a->key->rows, o->column), &a->row, 1, value);
+    column_take(a->feature ? &a->key->features[o->feature] : rows_column(&a->key->rows, o->column),
+                &a->row, 1, value);
     value->name = a->feature ? a->feature->name : t->columns[o->column].name;
 }
 
@@ -319,7 +338,8 @@ static void answer(const struct asking *a, int output)
         why_window(a);
 }
 
-int plan_why(struct plan *plan, int64_t day, int64_t row, const char *name, struct why *ret, struct err *err)
+int plan_why(struct plan *plan, int64_t day, int64_t row, const char *name, struct why *ret,
+             struct err *err)
 {
     CLEANUP(why_deinit) struct why why = {.self = -1, .key = MEM_NEW(struct key)};
     struct asking a = {.plan = plan, .key = why.key, .why = &why};

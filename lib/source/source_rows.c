@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* source_rows.c - see source_rows.h. The text of each column is kept until the whole file is read, and then
- * converted, as source_csv.c does it for whole tables. */
+/* source_rows.c - see source_rows.h. The text of each column is kept until the whole file is read,
+ * and then converted, as source_csv.c does it for whole tables. */
 #include "source/source_rows.h"
 
 #include <inttypes.h>
@@ -69,14 +69,15 @@ static int take_record(void *ctx, const struct text *fields, int n, int64_t line
     struct reader *r = ctx;
     const struct table *t = r->table;
     if (r->n == INT32_MAX)
-        return err_set(err, ERR_INPUT, "%s: line %" PRId64 ": a table has at most %d rows", r->path, line, INT32_MAX);
+        return err_set(err, ERR_INPUT, "%s: line %" PRId64 ": a table has at most %d rows", r->path,
+                       line, INT32_MAX);
     r->line = mem_grow(r->line, &r->line_cap, (size_t)r->n + 1, sizeof *r->line);
     r->line[r->n++] = line;
     for (int i = 0; i < n; i++) {
         int c = r->column[i];
         if (c == t->time && !fields[i].s)
-            return err_set(err, ERR_INPUT, "%s: line %" PRId64 ": the time '%s' is empty", r->path, line,
-                           t->columns[c].name);
+            return err_set(err, ERR_INPUT, "%s: line %" PRId64 ": the time '%s' is empty", r->path,
+                           line, t->columns[c].name);
         if (c >= 0)
             text_column_add(&r->texts[c], fields[i]);
     }
@@ -93,8 +94,10 @@ static int convert(struct reader *r, int c, struct err *err)
     if (bad >= 0) {
         struct text value = text_column_at(&r->texts[c], bad);
         size_t shown = utf8_valid_prefix(value.s, value.len < 80 ? (size_t)value.len : 80);
-        return err_set(err, ERR_INPUT, "%s: line %" PRId64 ", column %s: '%.*s' is not %s, as it is in the snapshot",
-                       r->path, r->line[bad], shape->name, (int)shown, value.s, text_column_form(shape->type));
+        return err_set(
+            err, ERR_INPUT,
+            "%s: line %" PRId64 ", column %s: '%.*s' is not %s, as it is in the snapshot", r->path,
+            r->line[bad], shape->name, (int)shown, value.s, text_column_form(shape->type));
     }
     struct column *column = &r->typed[c].column;
     column->name = shape->name;
@@ -115,7 +118,8 @@ static void in_order(struct reader *r, const int32_t *order, struct source_rows 
         ret->line[row] = r->line[order[row]];
 }
 
-/* What the file holds becomes the answer's; the columns' values are copied in order, the dictionaries kept. */
+/* What the file holds becomes the answer's; the columns' values are copied in order, the
+ * dictionaries kept. */
 static void hand_over(struct reader *r, struct source_rows *ret)
 {
     const struct table *t = r->table;
@@ -128,7 +132,8 @@ static void hand_over(struct reader *r, struct source_rows *ret)
         for (int64_t row = 0; row < r->n; row++)
             order[row] = (int32_t)row;
     }
-    *ret = (struct source_rows){.n = r->n, .n_columns = t->n_columns, .record = order, .present = r->present};
+    *ret = (struct source_rows){
+        .n = r->n, .n_columns = t->n_columns, .record = order, .present = r->present};
     ret->columns = mem_zalloc(sizeof *ret->columns * (size_t)(t->n_columns + 1));
     ret->line = MEM_ARRAY(int64_t, (size_t)r->n + 1);
     ret->ignored = r->ignored.len ? str_take(&r->ignored) : NULL;
@@ -138,7 +143,8 @@ static void hand_over(struct reader *r, struct source_rows *ret)
     r->present = NULL;
 }
 
-int source_rows_read(const char *path, const struct table *table, struct source_rows *ret, struct err *err)
+int source_rows_read(const char *path, const struct table *table, struct source_rows *ret,
+                     struct err *err)
 {
     CLEANUP(reader_deinit) struct reader r = {.path = path, .table = table};
     size_t n = (size_t)table->n_columns + 1;

@@ -2,9 +2,9 @@
  * Copyright The hiwari authors */
 /* source_rows.h - a few rows for a table that a snapshot has already: tomorrow's, from a CSV file.
  *
- * Nothing is guessed: each column has the type that it has in the snapshot. Rows are put into the snapshot's
- * order (time, group, then as they stand in the file), because some calculations go by it; line and record
- * say where each came from. */
+ * Nothing is guessed: each column has the type that it has in the snapshot. Rows are put into the
+ * snapshot's order (time, group, then as they stand in the file), because some calculations go by
+ * it; line and record say where each came from. */
 #ifndef SOURCE_SOURCE_ROWS_H
 #define SOURCE_SOURCE_ROWS_H
 
@@ -22,9 +22,10 @@ struct source_rows {
     void *own;
 };
 
-/* ERR_INPUT names the file, line and column: of a value that is not of the column's type, of a row without time, of
- * what csv.h refuses; and a file without the table's time column. */
-int source_rows_read(const char *path, const struct table *table, struct source_rows *ret, struct err *err);
+/* ERR_INPUT names the file, line and column: of a value that is not of the column's type, of a row
+ * without time, of what csv.h refuses; and a file without the table's time column. */
+int source_rows_read(const char *path, const struct table *table, struct source_rows *ret,
+                     struct err *err);
 void source_rows_deinit(struct source_rows *rows);
 MEM_CLEANUP_VALUE(source_rows_deinit, struct source_rows);
 

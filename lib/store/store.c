@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "store/store_driver.h"
 
-static int open_not_built(const char *rest, struct store **ret, struct err *err)
+static int open_not_built(const char *rest, bool create, struct store **ret, struct err *err)
 {
     return err_set(
         err, ERR_CONFIG,
@@ -28,13 +28,13 @@ static const struct store_driver *const drivers[] = {
 };
 enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
 
-int store_open(const char *url, struct store **ret, struct err *err)
+static int open_url(const char *url, bool create, struct store **ret, struct err *err)
 {
     const char *colon = strstr(url, "://");
     for (int i = 0; colon && i < N_DRIVERS; i++) {
         size_t len = strlen(drivers[i]->scheme);
         if (len == (size_t)(colon - url) && memcmp(url, drivers[i]->scheme, len) == 0)
-            return drivers[i]->open(colon + 3, ret, err);
+            return drivers[i]->open(colon + 3, create, ret, err);
     }
     if (!colon) {
         CLEANUP(mem_free_chars) char *path = fs_absolute(url);
@@ -53,6 +53,16 @@ int store_open(const char *url, struct store **ret, struct err *err)
         err_set(err, ERR_CONFIG, "cannot understand the destination '%s': it is %s", url, forms.s);
     str_deinit(&forms);
     return r;
+}
+
+int store_open(const char *url, struct store **ret, struct err *err)
+{
+    return open_url(url, true, ret, err);
+}
+
+int store_open_existing(const char *url, struct store **ret, struct err *err)
+{
+    return open_url(url, false, ret, err);
 }
 
 void store_close(struct store *store)

@@ -30,6 +30,8 @@ enum { STORE_EXPECT_NOTHING = 0, STORE_EXPECT_ANYTHING = -1 }; /* else: a genera
  * cannot be understood (says which forms there are), ERR_WRITE or ERR_UNREACHABLE when it cannot be
  * used. */
 int store_open(const char *url, struct store **ret, struct err *err);
+/* The same for one that must be there: ERR_CONFIG when it is not, and nothing is made. */
+int store_open_existing(const char *url, struct store **ret, struct err *err);
 void store_close(struct store *store);
 MEM_CLEANUP(store_close, struct store *);
 const char *

@@ -12,8 +12,9 @@
 struct store_driver {
     const char *scheme; /* "file" */
     const char *form;   /* for messages: "file:///folder" */
-    /* rest is what follows "scheme://". *ret is on the heap, with driver and url filled in. */
-    int (*open)(const char *rest, struct store **ret, struct err *err);
+    /* rest is what follows "scheme://"; create: it may be made. *ret is on the heap, with driver
+     * and url filled in. */
+    int (*open)(const char *rest, bool create, struct store **ret, struct err *err);
     void (*close)(struct store *store);
     int (*put)(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
                int64_t *ret_generation, struct err *err);

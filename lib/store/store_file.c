@@ -93,14 +93,16 @@ static uint32_t home_of_pids(void)
     return home;
 }
 
-static int file_open(const char *rest, struct store **ret, struct err *err)
+static int file_open(const char *rest, bool create, struct store **ret, struct err *err)
 {
     if (rest[0] != '/')
         return err_set(err, ERR_CONFIG,
                        "cannot understand the destination 'file://%s': a folder has three slashes, "
                        "file:///folder, and is given from the root",
                        rest);
-    int r = fs_mkdirs(rest, err);
+    if (!create && !fs_exists(rest))
+        return err_set(err, ERR_CONFIG, "there is no destination file://%s", rest);
+    int r = create ? fs_mkdirs(rest, err) : 0;
     if (r < 0)
         return err_prefix(err, "destination file://%s", rest);
     CLEANUP(mem_free_chars) char *path = realpath(rest, NULL);

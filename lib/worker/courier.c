@@ -202,6 +202,8 @@ static void tell(struct courier *c)
     bool told = tell_done(c) && tell_failed(c) && (!leaving || release(c, HELD_WAITING));
     if (!told && c->away_ms) /* do not spin while Redis is away */
         clock_sleep_ms(AWAY_WAIT_MS);
+    else if (told && held_empty(c->options.held)) /* this may have been the last key */
+        c->lease_at_ms = 0;
 }
 
 /* ---- leasing ---- */
@@ -213,8 +215,7 @@ static void settle(struct courier *c)
     struct err err = {0};
     struct columns_source columns = {.plan = job->plan,
                                      .float32 = job->spec->float32,
-                                     .threads = job->threads,
-                                     .computing = job->computing};
+                                     .threads = job->threads};
     struct settle_options options = {.queue = c->options.queue,
                                      .queue_options = c->options.queue_options,
                                      .worker = me(c),

@@ -35,9 +35,6 @@ void job_close(struct job *job)
     snapshot_close(job->snapshot);
     spec_free(job->spec);
     batch_file_free(job->batch);
-    if (job->computing)
-        pthread_mutex_destroy(job->computing);
-    free(job->computing);
     free((char *)job->worker.id);
     free((char *)job->worker.pod);
     free((char *)job->worker.node);
@@ -114,8 +111,6 @@ int job_open(const struct job_options *options, struct queue *queue, struct job 
     CLEANUP(job_close) struct job *job = MEM_NEW(struct job);
     CLEANUP(mem_free_chars) char *text = NULL;
     job->threads = options->threads;
-    job->computing = MEM_NEW(pthread_mutex_t);
-    pthread_mutex_init(job->computing, NULL);
     name_worker(&job->worker);
     int r = queue_batch_json(queue, &text, err);
     if (r == 0)

@@ -6,8 +6,6 @@
 #ifndef WORKER_JOB_H
 #define WORKER_JOB_H
 
-#include <pthread.h>
-
 #include "batch/batch_file.h"
 #include "features/plan.h"
 #include "queue/queue.h"
@@ -17,8 +15,6 @@ struct job {
     struct spec *spec;
     struct snapshot *snapshot;
     struct plan *plan;
-    pthread_mutex_t
-        *computing; /* held while the plan computes: its scratch memory is one thread's */
     struct store *store;
     struct worker_id worker; /* strings are the job's */
     int threads;

@@ -32,10 +32,7 @@ static int compute(const struct job *job, const struct held_key *key, struct fra
     int64_t day;
     if (!date_parse(key->lease.key, strlen(key->lease.key), &day))
         return err_set(err, ERR_INPUT, "key %s is not a date", key->lease.key);
-    pthread_mutex_lock(job->computing);
-    int r = plan_compute(job->plan, day, job->threads, ret, err);
-    pthread_mutex_unlock(job->computing);
-    return r;
+    return plan_compute(job->plan, day, job->threads, ret, err);
 }
 
 static void compute_all(const struct job *job, struct held *held)

@@ -83,23 +83,27 @@ static int compare_us(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Computes all days, keeps their frames, and sums up when the clock has stopped. */
+/* Computes all days, each by one thread, keeps their frames, and sums up when the clock has stopped. */
 static int compute_days(struct plan *plan, const struct options *o, struct report *ret,
                         struct err *err)
 {
-    int64_t n, start = clock_us(), at = start;
+    int64_t n, start = clock_us();
     int r = 0;
     const int64_t *days = plan_days(plan, &n);
     n = n < o->days ? n : o->days;
     struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
     int64_t *day_us = mem_zalloc(sizeof *day_us * (size_t)(n + 1));
-    for (int64_t d = 0; d < n && r == 0; d++) {
-        r = plan_compute(plan, days[d], o->threads, &frames[d], err);
-        int64_t now = clock_us();
-        day_us[d] = now - at;
-        at = now;
+#pragma omp parallel for num_threads(o->threads) schedule(dynamic, 8)
+    for (int64_t d = 0; d < n; d++) {
+        struct err why = {0};
+        int64_t day_start = clock_us();
+        if (plan_compute(plan, days[d], 1, &frames[d], &why) < 0) {
+#pragma omp critical
+            r = err_set(err, why.code, "%s", why.text);
+        }
+        day_us[d] = clock_us() - day_start;
     }
-    ret->compute_s = (double)(at - start) / 1e6;
+    ret->compute_s = (double)(clock_us() - start) / 1e6;
     ret->days = n;
     for (int64_t d = 0; d < n; d++) {
         ret->rows += frames[d].rows;

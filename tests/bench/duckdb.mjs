@@ -13,7 +13,9 @@ import path from 'node:path';
 
 const { DuckDBInstance, version } = createRequire(path.join(process.cwd(), 'package.json'))('@duckdb/node-api');
 
-const TYPES = { race_date: 'DATE', finish: 'INTEGER', body_weight: 'INTEGER', weight: 'DOUBLE', odds: 'DOUBLE', time_s: 'DOUBLE' };
+const TYPES = {
+  race_date: 'DATE', finish: 'INTEGER', body_weight: 'INTEGER', weight: 'DOUBLE', odds: 'DOUBLE', time_s: 'DOUBLE',
+};
 const ORDER = 'order by race_date, race_id, draw';
 
 const quoted = (text) => `'${text.replaceAll("'", "''")}'`;

@@ -6,6 +6,7 @@
     cache/duckdb/         DuckDB for node
     cache/races-Y-R/      Y years of R races a day: races.csv, snapshot/ (with its index), noindex/ (stays empty)
 """
+import json
 import os
 import pathlib
 import shutil
@@ -24,23 +25,25 @@ def say(text):
 
 def run(*command, **options):
     """Run to the end; what it prints comes back. A failure ends the script with what it said."""
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    command = [str(c) for c in command]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     if done.returncode != 0:
-        words = " ".join(str(c) for c in command)
-        sys.exit(f"features: {words}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        sys.exit(f"features: {' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 class Programs:
     """hiwari as it is released: optimised, without assertions and sanitizers."""
 
-    def __init__(self, cache):
+    def __init__(self, cache, fresh):
         build = cache / "build"
         if not (build / "build.ninja").exists():
             run("meson", "setup", build, ROOT, "--buildtype=release", "-Db_ndebug=if-release")
         self.hiwari = build / "cmd" / "hiwari" / "hiwari"
         self.worker = build / "cmd" / "hiwari-worker" / "hiwari-worker"
         self.bench_features = build / "tests" / "bench" / "bench_features"
+        if not fresh and self.bench_features.exists():
+            return
         say("building hiwari")
         run("ninja", "-C", build, *[p.relative_to(build) for p in (self.hiwari, self.worker, self.bench_features)])
 
@@ -79,6 +82,8 @@ class Data:
             create_snapshot(programs, self.csv, self.snapshot)
         run(programs.hiwari, "snapshot", "index", self.snapshot, "--spec", SPEC)
         self.no_index.mkdir(exist_ok=True)
+        shown = json.loads(run(programs.hiwari, "snapshot", "show", self.snapshot, "--json"))
+        self.dates = shown["tables"][0]["dates"]
 
     def _make_csv(self, years, races_a_day):
         say(f"making {self.csv}")

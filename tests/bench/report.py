@@ -25,6 +25,11 @@ class Samples:
     def has(self, *steps):
         return all(step in self.by_step for step in steps)
 
+    def last(self, step):
+        """In words, for whoever waits."""
+        numbers = self.by_step[step][-1]
+        return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items() if isinstance(value, (int, float)))
+
     def median(self, step, name):
         values = [numbers[name] for numbers in self.by_step[step]]
         return None if None in values else statistics.median(values)
@@ -56,18 +61,19 @@ class Row:
         return [self.what, value, self.goal(), self.verdict(), self.note]
 
     def as_json(self):
-        return {"what": self.what, "value": self.value, "unit": self.unit, "at_most": self.at_most, "at_least": self.at_least,
-                "verdict": self.verdict() or None, "note": self.note}
+        return {"what": self.what, "value": self.value, "unit": self.unit, "at_most": self.at_most,
+                "at_least": self.at_least, "verdict": self.verdict() or None, "note": self.note}
 
 
 # ---- the rows, in the order of the goals ----
 
-def memory_rows(s):
+def feature_rows(s):
     if not s.has("duckdb memory", "features"):
         return []
     peer = s.median("duckdb memory", "seconds")
     mapped, built = s.median("features", "all_s"), s.median("features, no index", "all_s")
-    return [Row("features in memory, index mapped", peer / mapped, "x", at_least=10, note=f"DuckDB {peer:.2f} s, hiwari {mapped:.2f} s"),
+    return [Row("features in memory, index mapped", peer / mapped, "x", at_least=10,
+                note=f"DuckDB {peer:.2f} s, hiwari {mapped:.2f} s"),
             Row("features in memory, index built", peer / built, "x", at_least=4,
                 note=f"hiwari {built:.2f} s, of it {s.median('features, no index', 'index_s'):.2f} s index")]
 
@@ -115,13 +121,18 @@ def key_rows(s):
             Row("new worker, exec to first result", s.median("first result", "ms"), "ms", at_most=50)]
 
 
+# Which uploads and allocations meet at one moment differs from run to run; growth is more than this.
+MOMENT_MB = 4
+
+
 def private_rows(s):
     if not s.has("memory", "memory, tenth"):
         return []
     all_keys, tenth = s.most("memory", "dirty_mb"), s.most("memory, tenth", "dirty_mb")
     return [Row("private memory of a worker, most", all_keys, "MB", at_most=64,
-                note=f"mapped files that only it used at some moment: {s.most('memory', 'clean_mb'):.0f} MB"),
-            Row("private memory, all keys / a tenth of them", all_keys / tenth, "x", at_most=1.1, note=f"a tenth: {tenth:.1f} MB")]
+                note=f"and mapped files that only it used at some moment: {s.most('memory', 'clean_mb'):.0f} MB"),
+            Row("all keys, private memory more than for a tenth", all_keys - tenth, "MB", at_most=MOMENT_MB,
+                note=f"a tenth of the keys: {tenth:.1f} MB")]
 
 
 def tenfold_rows(s, kind):
@@ -131,8 +142,10 @@ def tenfold_rows(s, kind):
     time = s.median(step, "all_s") / s.median("features", "all_s")
     memory = s.most(f"{step}, memory", "dirty_mb")
     words = {"years": "ten times the years", "races": "ten times the races a day"}[kind]
-    return [Row(f"{words}, time", time, "x", at_most=15, note=f"{s.median(step, 'all_s'):.1f} s, {s.median(step, 'rows'):,.0f} rows"),
-            Row(f"{words}, private memory", memory / s.most("memory", "dirty_mb"), "x", at_most=1.1, note=f"{memory:.1f} MB")]
+    return [Row(f"{words}, time", time, "x", at_most=15,
+                note=f"{s.median(step, 'all_s'):.1f} s, {s.median(step, 'rows'):,.0f} rows"),
+            Row(f"{words}, private memory more", memory - s.most("memory", "dirty_mb"), "MB", at_most=MOMENT_MB,
+                note=f"{memory:.1f} MB")]
 
 
 def thread_rows(s, threads):
@@ -147,7 +160,8 @@ def snapshot_rows(s):
     if not s.has("duckdb sort", "snapshot"):
         return []
     peer, ours = s.median("duckdb sort", "seconds"), s.median("snapshot", "create_s")
-    return [Row("snapshot create / DuckDB's CSV to parquet", ours / peer, "x", at_most=4, note=f"DuckDB {peer:.2f} s, hiwari {ours:.2f} s"),
+    return [Row("snapshot create / DuckDB's CSV to parquet", ours / peer, "x", at_most=4,
+                note=f"DuckDB {peer:.2f} s, hiwari {ours:.2f} s"),
             Row("snapshot index", s.median("snapshot", "index_s"), "s", at_most=3)]
 
 

@@ -40,7 +40,8 @@ def features(bench, threads=None, indexed=True, passive=False):
     if passive:
         env["OMP_WAIT_POLICY"] = "passive"
     index = [] if indexed else ["--index-dir", bench.data.no_index]
-    text = run(bench.programs.bench_features, bench.data.snapshot, SPEC, "--threads", threads or bench.threads, *index, env=env)
+    text = run(bench.programs.bench_features, bench.data.snapshot, SPEC, "--threads", threads or bench.threads, *index,
+               env=env)
     got = json.loads(text)
     if bool(got["indexes_built"]) == indexed:
         raise SystemExit(f"features: {got['indexes_built']} indexes were built, and indexed was {indexed}")
@@ -61,12 +62,12 @@ def duckdb(bench, step):
 
 # ---- a whole batch ----
 
-def batch(bench, dest, *more):
+def batch(bench, dest):
     """hiwari run: Redis, enqueue, workers, settling, from the first exec to the last exit."""
     remove(dest)
     start = time.perf_counter()
-    text = run(bench.programs.hiwari, "run", "--snapshot", bench.data.snapshot, "--spec", SPEC, "--dest", f"file://{dest}",
-               "--workers", bench.threads, "--json", *more)
+    text = run(bench.programs.hiwari, "run", "--snapshot", bench.data.snapshot, "--spec", SPEC,
+               "--dest", f"file://{dest}", "--workers", bench.threads, "--json")
     seconds = time.perf_counter() - start
     files = glob.glob(f"{dest}/*.zip")
     got = {"seconds": seconds, "keys": json.loads(text)["computed"], "bytes": sum(os.path.getsize(f) for f in files)}
@@ -108,16 +109,16 @@ def redis():
 class Batch:
     """A batch that is enqueued, and workers on it."""
 
-    def __init__(self, bench, redis_url, name, *more, input=None):
+    def __init__(self, bench, redis_url, name, *more):
         self.bench, self.name = bench, name
         self.env = {**os.environ, "HIWARI_REDIS": redis_url}
         self.dest = bench.work / name
         remove(self.dest)
-        self._hiwari("enqueue", name, "--snapshot", bench.data.snapshot, "--spec", SPEC, "--dest", f"file://{self.dest}",
-                     *more, input=input)
+        self._hiwari("enqueue", name, "--snapshot", bench.data.snapshot, "--spec", SPEC,
+                     "--dest", f"file://{self.dest}", *more)
 
-    def _hiwari(self, *args, **options):
-        return run(self.bench.programs.hiwari, *args, env=self.env, **options)
+    def _hiwari(self, *args):
+        return run(self.bench.programs.hiwari, *args, env=self.env)
 
     def worker(self, *more):
         command = [self.bench.programs.worker, "--batch", self.name, "--snapshot", self.bench.data.snapshot, *more]
@@ -141,10 +142,10 @@ def finish(process):
 
 
 def latency(bench):
-    """Lease to done, one key at a time, in a worker that has nothing else to do."""
+    """Lease to done in a worker that takes as few keys at once as it can: one computing, one being stored, one waiting."""
     with redis() as url:
         keys = Batch(bench, url, "latency", "--limit", LATENCY_KEYS)
-        finish(keys.worker("--lease-keys", "1"))
+        finish(keys.worker("--lease-keys", "1", "--uploads", "1"))
         held = [keys.held_ms(key) for key in keys.keys()]
         keys.remove()
     return {"ms": statistics.median(held), "p99_ms": sorted(held)[len(held) * 99 // 100]}

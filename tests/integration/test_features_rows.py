@@ -247,11 +247,11 @@ def test_a_cutoff_that_cannot_be_is_named_by_its_line_and_earlier_races_of_the_d
 def test_rows_that_the_target_leaves_out_stay_in_their_groups():
     with cli.scratch() as tmp:
         snapshot, spec = small_runs.make(tmp, where="horse == 'b'")
-        (tmp / "card.csv").write_text("day,race,horse,track,distance,known\n2024-02-10,r5,b,T,1200,\n"
-                                      "2024-02-10,r5,a,T,1200,\n")
+        (tmp / "card.csv").write_text("day,race,horse,track,distance,known\n2024-02-10,r5,b,K,1200,\n"
+                                      "2024-02-10,r6,b,New,1200,\n2024-02-10,r5,a,T,1200,\n")
         record = list(csv.DictReader(io.StringIO(features(snapshot, spec, tmp / "card.csv").stdout)))
-        assert [(row["horse"], row["rating"], row["rival"], row["rating_rank"]) for row in record] == [
-            ("b", "80", "99", "2")]
+        assert [(row["horse"], row["rating"], row["rival"], row["here"], row["sire"], row["at_K"]) for row in record] == [
+            ("b", "80", "99", "2", "Ares", "1"), ("b", "80", "", "0", "Ares", "0")]
 
 
 def test_the_file_s_ending_says_the_format():

@@ -474,7 +474,7 @@ def evaluate_cyclic(tree, name):
     x, period = [expr.evaluate(part, name) for part in tree[1]]
     if x is None:
         return None
-    angle = 2 * math.pi * float(x) / float(period)
+    angle = 2 * math.pi * (math.remainder(float(x), float(period)) / float(period))  # the remainder is exact
     return math.sin(angle) if tree[0] == "cyc_sin" else math.cos(angle)
 
 

@@ -41,6 +41,7 @@ SPEC = {
         "win_rate": {"calc": "mean(won)", "by": "horse", "last": [1, 5]},
         "mean_z": {"calc": "mean(z)", "over": "year"},
         "trip": {"calc": "mean(place)", "by": "horse", "where": "abs(distance - target.distance) <= 200", "fill": -1},
+        "here": {"calc": "count()", "by": "horse", "where": "track == target.track"},
         "known": {"calc": "last(place)", "by": "horse", "known_at": "known"},
         "old": {"calc": "max(place)", "by": "horse", "days": 20, "delay_days": 7, "min_rows": 2},
         "shrunk": {"calc": "mean(won)", "by": ["horse", "track"], "prior": 10},

@@ -4,8 +4,9 @@
  * compare many small cases with naive.py; it takes the same tables in the same words.
  *
  *     spec_answers --table NAME=FILE[,time=COL][,group=COL][,key=COL] ... --spec SPEC --work DIR
+ *                  [--key DATE]
  *
- * Makes a snapshot in DIR/snapshot and writes DIR/answers/KEY.csv for every key. Each key is
+ * Makes a snapshot in DIR/snapshot and writes DIR/answers/KEY.csv for every key, or one. Each key is
  * computed with one thread and without an index directory, again with three threads, and again with
  * the index mapped from DIR/index; the bytes must be equal. */
 #include <stdio.h>
@@ -22,7 +23,9 @@ struct arguments {
     struct source_table tables[TABLES_MAX];
     int n_tables;
     const char *spec, *work;
+    int64_t key; /* ALL_KEYS, or the only one */
 };
+static const int64_t ALL_KEYS = INT64_MIN;
 
 /* NAME=FILE[,time=COL][,group=COL][,key=COL]; the text is cut up and kept. */
 static bool parse_table(char *text, struct source_table *ret)
@@ -54,6 +57,9 @@ static bool parse_arguments(int argc, char **argv, struct arguments *a)
             a->spec = argv[i + 1];
         } else if (strcmp(argv[i], "--work") == 0) {
             a->work = argv[i + 1];
+        } else if (strcmp(argv[i], "--key") == 0) {
+            if (!date_parse(argv[i + 1], strlen(argv[i + 1]), &a->key))
+                return false;
         } else {
             return false;
         }
@@ -122,7 +128,8 @@ static int answer_all(const struct arguments *a, const struct snapshot *snapshot
     r = r ? r : way_open(&ways[2], "a mapped index", spec, snapshot, index, 1, err);
     const int64_t *days = r ? NULL : plan_days(ways[0].plan, &n);
     for (int64_t d = 0; d < n && r == 0; d++)
-        r = answer_day(ways, 3, days[d], answers, err);
+        if (a->key == ALL_KEYS || a->key == days[d])
+            r = answer_day(ways, 3, days[d], answers, err);
     for (int i = 0; i < 3; i++)
         plan_free(ways[i].plan);
     return r;
@@ -141,11 +148,11 @@ static int run(const struct arguments *a, struct err *err)
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {0};
+    struct arguments arguments = {.key = ALL_KEYS};
     struct err err = {0};
     if (!parse_arguments(argc, argv, &arguments)) {
         fprintf(stderr, "usage: spec_answers --table NAME=FILE[,time=COL][,group=COL][,key=COL] "
-                        "... --spec SPEC --work DIR\n");
+                        "... --spec SPEC --work DIR [--key DATE]\n");
         return 64;
     }
     if (run(&arguments, &err) < 0) {

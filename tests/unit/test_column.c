@@ -79,6 +79,27 @@ START_TEST(test_a_slice_is_a_view_of_some_rows)
 }
 END_TEST
 
+START_TEST(test_rows_are_taken_in_any_order_with_nulls_and_dictionary)
+{
+    static const int64_t at[] = {0, 1, 2};
+    static const int32_t order[] = {2, 0, 2, 1};
+    CLEANUP(column_deinit) struct column c = {0}, taken = {0};
+    column_alloc(&c, TYPE_STRING, 3, true);
+    c.dict = (struct dict){2, at, "ab"};
+    c.max_chars = 1;
+    c.code[0] = 1;
+    c.valid[0] = c.valid[2] = 1;
+    column_take(&c, order, 4, &taken);
+    ck_assert_int_eq(taken.rows, 4);
+    ck_assert_int_eq(taken.max_chars, 1);
+    for (int row = 0; row < 4; row++) {
+        ck_assert_int_eq(column_is_null(&taken, row), order[row] == 1);
+        ck_assert_int_eq(taken.code[row], c.code[order[row]]);
+    }
+    ck_assert(dict_text(&taken.dict, taken.code[1]).s[0] == 'b');
+}
+END_TEST
+
 START_TEST(test_a_frame_gives_back_what_it_owns)
 {
     struct frame frame = {
@@ -111,6 +132,7 @@ static Suite *column_suite(void)
     tcase_add_test(t, test_an_entry_is_found_by_its_text);
     tcase_add_test(t, test_a_new_column_is_zeros_and_nulls);
     tcase_add_test(t, test_a_slice_is_a_view_of_some_rows);
+    tcase_add_test(t, test_rows_are_taken_in_any_order_with_nulls_and_dictionary);
     tcase_add_test(t, test_a_frame_gives_back_what_it_owns);
     tcase_add_test(t, test_types_have_names_and_sizes);
     suite_add_tcase(suite, t);
