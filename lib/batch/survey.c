@@ -141,8 +141,8 @@ static void *tails_thread(void *ctx)
     return NULL;
 }
 
-/* Begin helpers; returns how many began. The calling thread works too. */
-static int helpers_begin(struct tails *tails, pthread_t *threads)
+/* Begin more threads; returns how many. The calling thread works too. */
+static int threads_begin(struct tails *tails, pthread_t *threads)
 {
     int64_t want = tails->options->threads;
     if (want == 0)
@@ -160,7 +160,7 @@ static int read_tails(const struct survey_options *options, const struct listing
     struct tails tails = {.options = options, .listing = listing};
     pthread_t threads[THREADS_MAX];
     pthread_mutex_init(&tails.lock, NULL);
-    int n = helpers_begin(&tails, threads);
+    int n = threads_begin(&tails, threads);
     tails_thread(&tails);
     for (int i = 0; i < n; i++)
         pthread_join(threads[i], NULL);

@@ -105,10 +105,10 @@ __int128 series_sum(const struct series *x, int64_t n, int64_t *ret_count)
     __int128 sum = 0;
     if (x->type == TYPE_BOOL) {
         for (int64_t k = 0; k < n; k++)
-            sum += x->b[k] && series_has(x, k);
+            sum += x->b[k] & series_has(x, k);
     } else if (x->type == TYPE_INT) {
         for (int64_t k = 0; k < n; k++)
-            sum += series_has(x, k) ? x->i[k] : 0;
+            sum += x->i[k] & -(int64_t)series_has(x, k);
     } else {
         enum { BLOCK = 512 }; /* this many always fit into 64 bits */
         double unit = decimal_unit(x->scale);

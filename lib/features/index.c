@@ -537,17 +537,17 @@ int32_t index_find(const struct index *x, const struct column *values, int64_t a
     return group_find(x->slots, x->n_slots, x->keys, values, x->n_by, at);
 }
 
-/* The first of times[low .. high) at or after edge, without branches to mispredict; high if there is none. */
+/* The first of times[low .. high) at or after edge; high if there is none. The number of steps depends on the length
+ * alone and each step is an addition, so there is nothing to mispredict. */
 #define SEARCH_SORTED(times, low, high, edge)                                                                          \
     ({                                                                                                                 \
         int32_t at_ = (low), left_ = (high) - (low);                                                                   \
-        while (left_ > 0) {                                                                                            \
+        while (left_ > 1) {                                                                                            \
             int32_t half_ = left_ / 2;                                                                                 \
-            bool after_ = (times)[at_ + half_] < (edge);                                                               \
-            at_ += after_ ? half_ + 1 : 0;                                                                             \
-            left_ = after_ ? left_ - half_ - 1 : half_;                                                                \
+            at_ += half_ & -(int32_t)((times)[at_ + half_ - 1] < (edge));                                              \
+            left_ -= half_;                                                                                            \
         }                                                                                                              \
-        at_;                                                                                                           \
+        at_ + (left_ == 1 && (times)[at_] < (edge));                                                                   \
     })
 
 /* From the end downwards with doubling steps. */
@@ -617,7 +617,8 @@ enum { BATCH = 64, NEAR = 16 };
             __builtin_prefetch(&(times)[from[i]]);                                                                     \
         for (int64_t i = 0; i < n; i++) {                                                                              \
             guess[i] = to[i] > from[i] ? GUESS(times, from[i], to[i], to_edge(edge_us[i] - back_us)) : from[i];        \
-            __builtin_prefetch(&(times)[guess[i]]);                                                                    \
+            for (int32_t k = -NEAR; k <= NEAR; k += NEAR)                                                              \
+                __builtin_prefetch(&(times)[guess[i] + k > 0 ? guess[i] + k : 0]);                                     \
         }                                                                                                              \
         for (int64_t i = 0; i < n; i++)                                                                                \
             from[i] = SEARCH_AROUND(times, guess[i], from[i], to[i], to_edge(edge_us[i] - back_us));                   \

@@ -135,16 +135,27 @@ void plan_free(struct plan *plan)
 
 /* ---- what a result depends on ---- */
 
-/* Names and chains of the tables that are read; the snapshot has its tables in the order of their names. */
+/* The table whose name follows `after` (NULL: the first) among those that are read; NULL: there is none. */
+static const struct table *next_by_name(const struct plan *plan, const char *after)
+{
+    const struct table *next = NULL;
+    for (int i = 0; i < plan->n_tables; i++) {
+        const struct table *t = plan->tables[i].table;
+        if (plan->tables[i].read && (!after || strcmp(t->name, after) > 0) &&
+            (!next || strcmp(t->name, next->name) < 0))
+            next = t;
+    }
+    return next;
+}
+
+/* Names and chains in the order of names: like a snapshot's id, the hash does not depend on the order in which
+ * its tables were made. */
 void plan_data_hash(const struct plan *plan, int64_t day, char ret_hex[SHA256_HEX])
 {
     struct sha256 h;
     uint8_t hash[SHA256_BYTES];
     sha256_init(&h);
-    for (int i = 0; i < plan->n_tables; i++) {
-        const struct table *t = plan->tables[i].table;
-        if (!plan->tables[i].read)
-            continue;
+    for (const struct table *t = next_by_name(plan, NULL); t; t = next_by_name(plan, t->name)) {
         table_chain_at(t, day, hash);
         sha256_add(&h, t->name, strlen(t->name) + 1);
         sha256_add(&h, hash, sizeof hash);

