@@ -201,6 +201,7 @@ static bool too_many_frames(const struct held *held)
 static void took(struct held *held)
 {
     int64_t us = clock_us() - held->taken_us;
+    us = us < 1 ? 1 : us; /* 0 means: not known */
     held->average_us = held->average_us ? (7 * held->average_us + us) / 8 : us;
 }
 

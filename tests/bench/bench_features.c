@@ -2,7 +2,10 @@
  * Copyright The hiwari authors */
 /* bench_features.c - how long the feature engine takes for all dates of a snapshot, in memory.
  *
- *     bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--days N]
+ *     bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--within] [--days N]
+ *
+ * The threads share out the dates, as several workers would; with --within they work together on
+ * one date after the other, as the threads of one worker do.
  *
  * Every output is kept until the clock has stopped, and only then summed up, so that nothing can be
  * left out. Prints one JSON object: seconds of each step, milliseconds of one date (median, and
@@ -20,6 +23,7 @@
 struct options {
     const char *snapshot, *spec, *index_dir;
     int threads;
+    bool within;
     int64_t days;
 };
 
@@ -31,7 +35,8 @@ static double seconds_since(int64_t start_us)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--days N]\n");
+            "usage: bench_features SNAPSHOT SPEC [--index-dir DIR] [--threads N] [--within] "
+            "[--days N]\n");
     return 64;
 }
 
@@ -48,6 +53,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->threads = (int)number;
         else if (more && strcmp(argv[i], "--days") == 0 && str_to_i64(argv[i + 1], &number) && ++i)
             o->days = number;
+        else if (strcmp(argv[i], "--within") == 0)
+            o->within = true;
         else if (!o->snapshot)
             o->snapshot = argv[i];
         else if (!o->spec)
@@ -83,21 +90,21 @@ static int compare_us(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Computes all days, each by one thread, keeps their frames, and sums up when the clock has stopped. */
+/* Computes all days, keeps their frames, and sums up when the clock has stopped. */
 static int compute_days(struct plan *plan, const struct options *o, struct report *ret,
                         struct err *err)
 {
     int64_t n, start = clock_us();
-    int r = 0;
+    int across = o->within ? 1 : o->threads, within = o->within ? o->threads : 1, r = 0;
     const int64_t *days = plan_days(plan, &n);
     n = n < o->days ? n : o->days;
     struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
     int64_t *day_us = mem_zalloc(sizeof *day_us * (size_t)(n + 1));
-#pragma omp parallel for num_threads(o->threads) schedule(dynamic, 8)
+#pragma omp parallel for num_threads(across) schedule(dynamic, 8)
     for (int64_t d = 0; d < n; d++) {
         struct err why = {0};
         int64_t day_start = clock_us();
-        if (plan_compute(plan, days[d], 1, &frames[d], &why) < 0) {
+        if (plan_compute(plan, days[d], within, &frames[d], &why) < 0) {
 #pragma omp critical
             r = err_set(err, why.code, "%s", why.text);
         }

@@ -34,13 +34,15 @@ class Bench:
 
 # ---- features in memory ----
 
-def features(bench, threads=None, indexed=True, passive=False):
-    """All dates at once by bench_features. passive: threads wait as they do in a worker."""
-    env = dict(os.environ)
-    if passive:
+def features(bench, threads=None, indexed=True, as_worker=False):
+    """All dates by bench_features. as_worker: one after the other, and threads wait as they do in a worker."""
+    env, more = dict(os.environ), []
+    if as_worker:
         env["OMP_WAIT_POLICY"] = "passive"
-    index = [] if indexed else ["--index-dir", bench.data.no_index]
-    text = run(bench.programs.bench_features, bench.data.snapshot, SPEC, "--threads", threads or bench.threads, *index,
+        more += ["--within"]
+    if not indexed:
+        more += ["--index-dir", bench.data.no_index]
+    text = run(bench.programs.bench_features, bench.data.snapshot, SPEC, "--threads", threads or bench.threads, *more,
                env=env)
     got = json.loads(text)
     if bool(got["indexes_built"]) == indexed:

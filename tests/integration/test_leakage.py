@@ -172,7 +172,8 @@ class Case:
                 ordered = sorted(rows, key=lambda r: self.order(r[0]))
                 pairs = [(b, a) for b, a, (_, c) in zip(before[1:], after[1:], ordered) if c <= edge]
             for b, a in pairs:
-                wrong = [f"{n}: {x!r}, after a change of the future {y!r}" for n, x, y in zip(before[0], b, a) if x != y]
+                wrong = [f"{name}: {x!r}, after a change of the future {y!r}"
+                         for name, x, y in zip(before[0], b, a) if x != y]
                 assert not wrong, f"key {key}, cutoff {edge}: {wrong[:5]}\nin {self.directory}"
         edge = min(c for _, c in rows)
         tables = {name: t.copy() for name, t in self.tables.items()}
@@ -305,7 +306,8 @@ def test_random_specs_see_nothing_of_the_future():
 
 DELAYED = {
     "spec": 1,
-    "tables": {"runs": {"time": "day", "group": "race", "result_columns": ["finish"], "columns": {"won": "finish == 1"}}},
+    "tables": {"runs": {"time": "day", "group": "race", "result_columns": ["finish"],
+                        "columns": {"won": "finish == 1"}}},
     "target": {"table": "runs"},
     "features": {
         "n": {"calc": "count_if(won)", "by": "horse"}, "m": {"calc": "mean(finish)", "by": "horse", "last": 3},

@@ -452,8 +452,9 @@ class Spec:
             members["last"] = r.choice([1, 2, 3, 5, 10])
         if r.random() < 0.15:
             members["delay_days"] = r.choice([0, 1, 2, 5])
-        if r.random() < 0.15:
-            members["known_at"] = "valid_to" if other else "seen"
+        known = "valid_to" if other else "seen"
+        if r.random() < 0.15 and columns[known].type in ("date", "time"):  # a column of nulls alone is neither
+            members["known_at"] = known
         if r.random() < 0.3:
             target = self.readable(False) if r.random() < 0.5 else None
             members["where"] = Expressions(r, columns, target).condition(1)

@@ -263,6 +263,47 @@ START_TEST(test_sums_of_expressions_too_large_for_64_bits_are_null)
 }
 END_TEST
 
+/* ---- many rows ---- */
+
+/* Enough rows on one day for every thread to have work: `answers` compares. */
+START_TEST(test_threads_and_indexes_do_not_change_a_byte_of_a_long_day)
+{
+    enum { DAYS = 6, A_DAY = 900 };
+    static const char *const words[] = {"", "ann", "Zoë", "\"\""};
+    CLEANUP(str_deinit) struct str csv = {0};
+    uint32_t random = 1;
+    str_addz(&csv, "day,race,horse,x,f,d,s\n");
+    for (int i = 0; i < DAYS * A_DAY; i++) {
+        random = random * 1664525 + 1013904223;
+        uint32_t r = random >> 8;
+        str_addf(&csv, "2024-03-%02d,%d,%d,%d,%.9e,%d.%d,%s\n", i / A_DAY + 1, i / 10,
+                 (int)(r % 200), (int)(r % 17), (double)r / 7, (int)(r % 9), (int)(r % 10),
+                 words[r % 4]);
+    }
+    races(csv.s);
+    CLEANUP(mem_free_chars)
+    char *got = answers(
+        RACES
+        "'a': {'calc': 'sum(f)', 'by': 'horse'}, 'b': {'calc': 'std(f)', 'by': 'horse', 'last': "
+        "20},"
+        "'c': {'calc': 'mean(d)', 'by': 'horse', 'days': 3}, 'm': {'calc': 'median(f)', 'by': "
+        "'horse'},"
+        "'e': {'calc': 'ewma(f, halflife_days=2)', 'by': 'horse'}, 'o': {'calc': 'mode(s)', 'by': "
+        "'horse'},"
+        "'p': {'calc': 'mean(f)', 'by': 'horse', 'prior': 3}, 'k': {'calc': 'kurt(f)', 'by': "
+        "'horse'},"
+        "'t': {'calc': 'sum(f)', 'by': 'horse', 'where': 'x > target.x'},"
+        "'z': {'calc': 'zscore(a)', 'within': 'race'}, 'l': {'expr': 'ln(f) + exp(-x) + log10(f)'},"
+        "'y': {'expr': 'cyc(f, 7)'}, 'n': {'calc': 'entropy(s)', 'by': 'horse'}}}",
+        "2024-03-06");
+    int lines = 0;
+    for (const char *c = got; *c; c++)
+        lines += *c == '\n';
+    ck_assert_int_eq(lines, A_DAY + 1);
+    ck_assert_ptr_nonnull(strstr(got, "Zoë"));
+}
+END_TEST
+
 /* ---- groups ---- */
 
 START_TEST(test_a_null_group_is_a_group_alone)
@@ -449,6 +490,7 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_integer_sums_are_exact_beyond_two_to_the_53);
     tcase_add_test(tc, test_sums_too_large_for_64_bits_are_wider);
     tcase_add_test(tc, test_sums_of_expressions_too_large_for_64_bits_are_null);
+    tcase_add_test(tc, test_threads_and_indexes_do_not_change_a_byte_of_a_long_day);
     tcase_add_test(tc, test_a_null_group_is_a_group_alone);
     tcase_add_test(tc, test_target_where_leaves_rows_out_of_the_output_alone);
     tcase_add_test(tc, test_a_cutoff_after_the_rows_own_time_is_an_error_that_names_it);
