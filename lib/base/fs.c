@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,6 +84,28 @@ static int write_temporary(const char *temporary, const void *data, size_t len)
     if (errnum)
         unlink(temporary);
     return errnum;
+}
+
+int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st = {0};
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int errnum = errno;
+        if (fd >= 0)
+            close(fd);
+        return err_set_errno(err, ERR_INPUT, errnum, "cannot open %s", path);
+    }
+    void *at = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    int errnum = errno;
+    close(fd);
+    if (st.st_size == 0)
+        return err_set(err, ERR_INPUT, "%s is empty: it was cut short", path);
+    if (at == MAP_FAILED)
+        return err_set_errno(err, ERR_INPUT, errnum, "cannot map %s", path);
+    *ret = at;
+    *ret_bytes = (size_t)st.st_size;
+    return 0;
 }
 
 int fs_write(const char *path, const void *data, size_t len, struct err *err)

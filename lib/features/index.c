@@ -7,13 +7,11 @@
 #include "features/index.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/date.h"
@@ -404,21 +402,10 @@ int index_write(const struct index *x, const char *text, const char *dir, struct
 static int map_array(const char *dir, const struct index_array *a, void **ret_map, size_t *ret_bytes, struct err *err)
 {
     CLEANUP(mem_free_chars) char *path = mem_printf("%s/%s.npy", dir, a->name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0) {
-        if (fd >= 0)
-            close(fd);
-        return err_set_errno(err, ERR_CONFIG, errno, "cannot open %s", path);
-    }
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map == MAP_FAILED)
-        return err_set_errno(err, ERR_CONFIG, errno, "cannot map %s", path);
-    *ret_map = map;
-    *ret_bytes = (size_t)st.st_size;
+    if (fs_map(path, ret_map, ret_bytes, err) < 0)
+        return err->code = ERR_CONFIG;
     struct npy_header header;
-    int r = npy_parse(map, *ret_bytes, &header, err);
+    int r = npy_parse(*ret_map, *ret_bytes, &header, err);
     if (r == 0 && (strcmp(header.descr, a->descr) != 0 || header.rows != a->rows || header.columns != a->columns))
         r = err_set(err, ERR_CONFIG, "holds %" PRId64 " items of %s, not %" PRId64 " of %s", header.rows, header.descr,
                     a->rows, a->descr);
@@ -427,7 +414,7 @@ static int map_array(const char *dir, const struct index_array *a, void **ret_ma
         err->code = ERR_CONFIG;
         return ERR_CONFIG;
     }
-    *a->at = (const char *)map + header.data_at;
+    *a->at = (const char *)*ret_map + header.data_at;
     return 0;
 }
 

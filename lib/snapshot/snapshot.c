@@ -9,12 +9,9 @@
  * just the right way can crash it. */
 #include "snapshot/snapshot.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -29,24 +26,18 @@ static int map_file(const char *dir, const struct layout_entry *entry, struct ma
                     struct err *err)
 {
     CLEANUP(mem_free_chars) char *path = fs_join(dir, entry->path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, ERR_CONFIG, errno, "cannot open %s", entry->path);
-    struct stat st = {0};
-    if (fstat(fd, &st) < 0 || st.st_size != entry->bytes || st.st_size == 0) {
-        close(fd);
-        return err_set(err, ERR_CONFIG,
-                       "%s has %lld bytes and must have %lld: it was cut short or changed; copy or "
-                       "create the snapshot again",
-                       entry->path, (long long)st.st_size, (long long)entry->bytes);
+    struct map map = {0};
+    if (fs_map(path, &map.at, &map.bytes, err) == 0 && (int64_t)map.bytes == entry->bytes) {
+        *ret = map;
+        return 0;
     }
-    void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    int errnum = errno;
-    close(fd);
-    if (at == MAP_FAILED)
-        return err_set_errno(err, ERR_CONFIG, errnum, "cannot map %s", entry->path);
-    *ret = (struct map){at, (size_t)st.st_size};
-    return 0;
+    if (!map.at)
+        return err->code = ERR_CONFIG;
+    munmap(map.at, map.bytes);
+    return err_set(err, ERR_CONFIG,
+                   "%s has %zu bytes and must have %lld: it was cut short or changed; copy or create the "
+                   "snapshot again",
+                   entry->path, map.bytes, (long long)entry->bytes);
 }
 
 /* The next file of the list, which must be `path` (taken) with an array of this type and shape;
