@@ -96,7 +96,8 @@ int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err)
             close(fd);
         return err_set_errno(err, ERR_INPUT, errnum, "cannot open %s", path);
     }
-    void *at = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *at =
+        st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
     int errnum = errno;
     close(fd);
     if (st.st_size == 0)

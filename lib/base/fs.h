@@ -13,8 +13,8 @@
 /* The whole file (0), or ERR_INPUT naming it when it cannot be read. */
 int fs_read(const char *path, struct str *ret, struct err *err);
 
-/* Map a whole file read-only and shared; the caller unmaps it. ERR_INPUT names a file that is absent, empty or cannot
- * be mapped. */
+/* Map a whole file read-only and shared; the caller unmaps it. ERR_INPUT names a file that is
+ * absent, empty or cannot be mapped. */
 int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err);
 
 /* Write path by way of a temporary name beside it, fsync, rename, fsync of the folder.

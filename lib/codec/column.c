@@ -143,7 +143,8 @@ void column_take(const struct column *c, const int32_t *rows, int64_t n, struct 
     struct column out;
     column_alloc(&out, c->type, n, c->valid != NULL);
     for (int64_t i = 0; i < n; i++) {
-        memcpy((uint8_t *)out.data + (size_t)i * size, (const uint8_t *)c->data + (size_t)rows[i] * size, size);
+        memcpy((uint8_t *)out.data + (size_t)i * size,
+               (const uint8_t *)c->data + (size_t)rows[i] * size, size);
         if (c->valid)
             out.valid[i] = c->valid[rows[i]];
     }

@@ -84,7 +84,8 @@ MEM_CLEANUP_VALUE(column_deinit, struct column);
 /* rows [first, first + n) of c, as a view. */
 struct column column_slice(const struct column *c, int64_t first, int64_t n);
 
-/* Rows of c in the given order, as a new column of n rows. Its dictionary is c's: c must outlive it. */
+/* Rows of c in the given order, as a new column of n rows. Its dictionary is c's: c must outlive
+ * it. */
 void column_take(const struct column *c, const int32_t *rows, int64_t n, struct column *ret);
 
 /* What a key's computation yields: columns of equal length in output order. */

@@ -27,7 +27,8 @@ static double doubles_sum(const double *x, int64_t n)
     return sum;
 }
 
-/* Rounded once, like a conversion of all 128 bits; nearly every sum fits into 64, which the CPU converts itself. */
+/* Rounded once, like a conversion of all 128 bits; nearly every sum fits into 64, which the CPU
+ * converts itself. */
 static inline double exact_f64(__int128 sum)
 {
     return sum == (int64_t)sum ? (double)(int64_t)sum : (double)sum;

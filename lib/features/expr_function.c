@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
 /* expr_function.c - the functions of the expression language by name. */
+#include "features/calc.h"
 #include "features/expr_tree.h"
 
 static const struct expr_function functions[] = {
@@ -31,59 +32,6 @@ static const struct expr_function functions[] = {
 };
 enum { N_FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
 
-/* What belongs into a "calc": looked up only to say so. */
-static const char *const calculations[] = {
-    "count",
-    "sum",
-    "mean",
-    "range",
-    "std",
-    "var",
-    "std0",
-    "var0",
-    "skew",
-    "kurt",
-    "median",
-    "quantile",
-    "mad",
-    "iqr",
-    "first",
-    "last",
-    "lag",
-    "delta",
-    "pct_change",
-    "nunique",
-    "mode",
-    "top_share",
-    "entropy",
-    "rate",
-    "count_if",
-    "sum_if",
-    "mean_if",
-    "min_if",
-    "max_if",
-    "streak",
-    "max_streak",
-    "days_since",
-    "rows_since",
-    "days_since_last",
-    "days_since_first",
-    "mean_gap_days",
-    "best_by",
-    "slope",
-    "slope_by_day",
-    "ewma",
-    "size",
-    "rank",
-    "pct_rank",
-    "zscore",
-    "share",
-    "diff_mean",
-    "diff_best",
-    "gap_to",
-};
-enum { N_CALCULATIONS = sizeof(calculations) / sizeof(calculations[0]) };
-
 static const struct expr_function *function_named(const char *name)
 {
     for (int i = 0; i < N_FUNCTIONS; i++) {
@@ -91,15 +39,6 @@ static const struct expr_function *function_named(const char *name)
             return &functions[i];
     }
     return NULL;
-}
-
-static bool is_calculation(const char *name)
-{
-    for (int i = 0; i < N_CALCULATIONS; i++) {
-        if (strcmp(calculations[i], name) == 0)
-            return true;
-    }
-    return false;
 }
 
 static const char *nearest_function(const char *name)
@@ -119,7 +58,7 @@ int expr_function_find(const char *name, int at, const struct expr_function **re
     }
     if (strcmp(name, "log") == 0)
         return expr_error(err, at, "log is not clear: write ln(x) or log10(x)");
-    if (is_calculation(name))
+    if (calc_find(name))
         return expr_error(err, at,
                           "%s is a calculation over many rows, not a function of one: make it a "
                           "column or feature of its own with \"calc\" and use that name here",

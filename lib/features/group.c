@@ -60,7 +60,8 @@ static bool value_equal(const struct column *a, int64_t i, const struct column *
     }
 }
 
-static bool row_equal(const struct column *a, int64_t i, const struct column *b, int64_t j, int n_by)
+static bool row_equal(const struct column *a, int64_t i, const struct column *b, int64_t j,
+                      int n_by)
 {
     for (int k = 0; k < n_by; k++)
         if (!value_equal(&a[k], i, &b[k], j))
@@ -84,8 +85,8 @@ static uint32_t slots_for(int64_t n)
     return slots;
 }
 
-/* The slots hold one entry per group, so the table starts small and doubles at half full: many rows of
- * few groups then stay in cache. */
+/* The slots hold one entry per group, so the table starts small and doubles at half full: many rows
+ * of few groups then stay in cache. */
 struct table_of_groups {
     struct grouping *g;
     uint64_t *hashes; /* per group */
@@ -118,7 +119,8 @@ static int32_t table_append(struct table_of_groups *t, int64_t row, uint64_t has
     return g->n_groups++;
 }
 
-static int32_t table_put(struct table_of_groups *t, const struct column *by, int n_by, int64_t row, uint64_t hash)
+static int32_t table_put(struct table_of_groups *t, const struct column *by, int n_by, int64_t row,
+                         uint64_t hash)
 {
     struct grouping *g = t->g;
     uint32_t mask = g->n_slots - 1, at = (uint32_t)(hash >> 20) & mask;
@@ -134,17 +136,20 @@ static int32_t table_put(struct table_of_groups *t, const struct column *by, int
     return group;
 }
 
-static uint64_t hash_row(const struct column *by, int n_by, uint64_t *const *dictionary, int64_t row)
+static uint64_t hash_row(const struct column *by, int n_by, uint64_t *const *dictionary,
+                         int64_t row)
 {
     uint64_t h = 0;
     for (int k = 0; k < n_by; k++) {
-        uint64_t v = dictionary && dictionary[k] ? dictionary[k][by[k].code[row]] : hash_value(&by[k], row);
+        uint64_t v =
+            dictionary && dictionary[k] ? dictionary[k][by[k].code[row]] : hash_value(&by[k], row);
         h = hash_mix(h, v);
     }
     return h | 1; /* 0 means: no hash */
 }
 
-void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls, struct grouping *ret)
+void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls,
+                struct grouping *ret)
 {
     struct table_of_groups t = {.g = ret};
     uint64_t *dictionary[GROUP_MAX_BY + 1] = {0};
@@ -175,8 +180,8 @@ void grouping_deinit(struct grouping *g)
     *g = (struct grouping){0};
 }
 
-void group_order(const int32_t *group, int32_t n_groups, int64_t n, const uint8_t *keep, int32_t *offsets,
-                 int32_t *order)
+void group_order(const int32_t *group, int32_t n_groups, int64_t n, const uint8_t *keep,
+                 int32_t *offsets, int32_t *order)
 {
     memset(offsets, 0, ((size_t)n_groups + 1) * sizeof *offsets);
     for (int64_t row = 0; row < n; row++)
@@ -192,8 +197,8 @@ void group_order(const int32_t *group, int32_t n_groups, int64_t n, const uint8_
     offsets[0] = 0;
 }
 
-int32_t group_find(const int32_t *slots, uint32_t n_slots, const struct column *keys, const struct column *values,
-                   int n_by, int64_t at)
+int32_t group_find(const int32_t *slots, uint32_t n_slots, const struct column *keys,
+                   const struct column *values, int n_by, int64_t at)
 {
     if (row_has_null(values, n_by, at))
         return -1;

@@ -42,7 +42,8 @@ struct index_own {
     size_t *map_bytes;
 };
 
-static void list_array(struct index *x, const char *name, const char *descr, int64_t rows, int64_t columns, void *at)
+static void list_array(struct index *x, const char *name, const char *descr, int64_t rows,
+                       int64_t columns, void *at)
 {
     struct index_own *own = x->own;
     struct index_array *a = &own->arrays[own->n_arrays++];
@@ -52,8 +53,8 @@ static void list_array(struct index *x, const char *name, const char *descr, int
 
 static const char *value_descr(enum type type)
 {
-    return type == TYPE_BOOL     ? "|b1"
-           : type == TYPE_STRING ? "<i4"
+    return type == TYPE_BOOL                            ? "|b1"
+           : type == TYPE_STRING                        ? "<i4"
            : type == TYPE_DECIMAL || type == TYPE_FLOAT ? "<f8"
            : type == TYPE_DATE                          ? "<M8[D]"
            : type == TYPE_TIMESTAMP                     ? "<M8[us]"
@@ -61,8 +62,8 @@ static const char *value_descr(enum type type)
 }
 
 /* valid: whether a file of nulls stands beside it; dict: whether the dictionary does. */
-static void list_column(struct index *x, const char *prefix, int k, struct column *c, bool valid, bool dict,
-                        int64_t dict_bytes)
+static void list_column(struct index *x, const char *prefix, int k, struct column *c, bool valid,
+                        bool dict, int64_t dict_bytes)
 {
     char name[24];
     snprintf(name, sizeof name, "%s%d", prefix, k);
@@ -90,8 +91,8 @@ struct column_shape {
 };
 
 /* List every array, in the order in which they are written and mapped. shapes: of the fields. */
-static void index_arrays(struct index *x, const struct index_request *q, const struct column_shape *keys,
-                         const struct column_shape *fields)
+static void index_arrays(struct index *x, const struct index_request *q,
+                         const struct column_shape *keys, const struct column_shape *fields)
 {
     struct index_own *own = x->own;
     own->arrays = MEM_ARRAY(struct index_array, (size_t)(INDEX_MAX_ARRAYS + 5 * x->n_columns));
@@ -108,7 +109,8 @@ static void index_arrays(struct index *x, const struct index_request *q, const s
         list_column(x, "by", k, &x->keys[k], false, true, keys[k].dict_bytes);
     for (int k = 0; k < x->n_columns; k++) {
         struct index_column *c = &x->columns[k];
-        list_column(x, "column", k, &c->values, fields[k].valid, q->fields[k].own_dict, fields[k].dict_bytes);
+        list_column(x, "column", k, &c->values, fields[k].valid, q->fields[k].own_dict,
+                    fields[k].dict_bytes);
         char name[24];
         snprintf(name, sizeof name, "column%d.sums", k);
         if (fields[k].sums)
@@ -213,8 +215,8 @@ static void add_sums(struct index_column *c, int64_t n)
     c->sums = sums;
 }
 
-/* Do sums pay? They cost two reads far apart, a scan one read and its length: measured at about a dozen
- * rows. Looks at 256 windows spread over the index. */
+/* Do sums pay? They cost two reads far apart, a scan one read and its length: measured at about a
+ * dozen rows. Looks at 256 windows spread over the index. */
 static bool sums_pay(const struct index *x, int64_t window_days)
 {
     enum { SAMPLES = 256, ENOUGH = 12 };
@@ -302,7 +304,8 @@ void index_build(const struct index_request *q, struct index **ret)
     free(g.first);
     build_columns(x, q);
 
-    struct column_shape *shapes = mem_zalloc(sizeof *shapes * (size_t)(q->n_fields + GROUP_MAX_BY + 1));
+    struct column_shape *shapes =
+        mem_zalloc(sizeof *shapes * (size_t)(q->n_fields + GROUP_MAX_BY + 1));
     struct column_shape *fields = shapes + GROUP_MAX_BY;
     for (int k = 0; k < q->n_by; k++)
         shapes[k].dict_bytes = dict_bytes(&x->keys[k].dict);
@@ -378,7 +381,8 @@ static int write_arrays(const struct index *x, const char *dir, struct err *err)
 
 int index_write(const struct index *x, const char *text, const char *dir, struct err *err)
 {
-    CLEANUP(mem_free_chars) char *temporary = mem_printf("%s.tmp-%d-%016" PRIx64, dir, (int)getpid(), random_u64());
+    CLEANUP(mem_free_chars)
+    char *temporary = mem_printf("%s.tmp-%d-%016" PRIx64, dir, (int)getpid(), random_u64());
     int r = fs_mkdirs(temporary, err);
     if (r == 0)
         r = write_arrays(x, temporary, err);
@@ -399,16 +403,18 @@ int index_write(const struct index *x, const char *text, const char *dir, struct
 
 /* ---- mapping ---- */
 
-static int map_array(const char *dir, const struct index_array *a, void **ret_map, size_t *ret_bytes, struct err *err)
+static int map_array(const char *dir, const struct index_array *a, void **ret_map,
+                     size_t *ret_bytes, struct err *err)
 {
     CLEANUP(mem_free_chars) char *path = mem_printf("%s/%s.npy", dir, a->name);
     if (fs_map(path, ret_map, ret_bytes, err) < 0)
         return err->code = ERR_CONFIG;
     struct npy_header header;
     int r = npy_parse(*ret_map, *ret_bytes, &header, err);
-    if (r == 0 && (strcmp(header.descr, a->descr) != 0 || header.rows != a->rows || header.columns != a->columns))
-        r = err_set(err, ERR_CONFIG, "holds %" PRId64 " items of %s, not %" PRId64 " of %s", header.rows, header.descr,
-                    a->rows, a->descr);
+    if (r == 0 && (strcmp(header.descr, a->descr) != 0 || header.rows != a->rows ||
+                   header.columns != a->columns))
+        r = err_set(err, ERR_CONFIG, "holds %" PRId64 " items of %s, not %" PRId64 " of %s",
+                    header.rows, header.descr, a->rows, a->descr);
     if (r < 0) {
         err_prefix(err, "%s", path);
         err->code = ERR_CONFIG;
@@ -418,8 +424,8 @@ static int map_array(const char *dir, const struct index_array *a, void **ret_ma
     return 0;
 }
 
-static int read_shape(const struct json *node, struct column *c, struct index_column *x, bool own_dict,
-                      struct column_shape *ret, struct err *err)
+static int read_shape(const struct json *node, struct column *c, struct index_column *x,
+                      bool own_dict, struct column_shape *ret, struct err *err)
 {
     int64_t max_chars;
     if (json_need_int(node, "dict_n", &ret->dict_n, err) < 0 ||
@@ -443,14 +449,18 @@ static int read_description(const struct json *root, const struct index_request 
 {
     const char *text;
     int64_t format, rows, entities, slots, table_rows;
-    if (json_need_int(root, "format", &format, err) < 0 || json_need_string(root, "index_of", &text, err) < 0 ||
-        json_need_int(root, "rows", &rows, err) < 0 || json_need_int(root, "entities", &entities, err) < 0 ||
-        json_need_int(root, "slots", &slots, err) < 0 || json_need_int(root, "table_rows", &table_rows, err) < 0)
+    if (json_need_int(root, "format", &format, err) < 0 ||
+        json_need_string(root, "index_of", &text, err) < 0 ||
+        json_need_int(root, "rows", &rows, err) < 0 ||
+        json_need_int(root, "entities", &entities, err) < 0 ||
+        json_need_int(root, "slots", &slots, err) < 0 ||
+        json_need_int(root, "table_rows", &table_rows, err) < 0)
         return ERR_CONFIG;
     const struct json *key_list = json_get(root, "keys"), *column_list = json_get(root, "columns");
-    if (format != INDEX_FORMAT || strcmp(text, q->text) != 0 || table_rows != q->table_rows || rows < 0 ||
-        rows > table_rows || entities < 0 || slots < 1 || slots > INT32_MAX || (slots & (slots - 1)) ||
-        json_size(key_list) != q->n_by || json_size(column_list) != q->n_fields)
+    if (format != INDEX_FORMAT || strcmp(text, q->text) != 0 || table_rows != q->table_rows ||
+        rows < 0 || rows > table_rows || entities < 0 || slots < 1 || slots > INT32_MAX ||
+        (slots & (slots - 1)) || json_size(key_list) != q->n_by ||
+        json_size(column_list) != q->n_fields)
         return err_set(err, ERR_CONFIG, "is of another format or data");
     x->n = rows;
     x->entities = (int32_t)entities;
@@ -469,7 +479,8 @@ static int read_description(const struct json *root, const struct index_request 
         c->values.rows = rows;
         c->values.valid = NULL;
         c->values.own = NULL;
-        if (read_shape(json_at(column_list, k), &c->values, c, q->fields[k].own_dict, &fields[k], err) < 0)
+        if (read_shape(json_at(column_list, k), &c->values, c, q->fields[k].own_dict, &fields[k],
+                       err) < 0)
             return ERR_CONFIG;
     }
     return 0;
@@ -497,7 +508,8 @@ int index_map(const char *dir, const struct index_request *q, struct index **ret
     CLEANUP(str_deinit) struct str text = {0};
     CLEANUP(json_free) struct json *root = NULL;
     CLEANUP(index_free) struct index *x = index_new(q);
-    struct column_shape *shapes = mem_zalloc(sizeof *shapes * (size_t)(q->n_fields + GROUP_MAX_BY + 1));
+    struct column_shape *shapes =
+        mem_zalloc(sizeof *shapes * (size_t)(q->n_fields + GROUP_MAX_BY + 1));
     int r = fs_read(path, &text, err);
     if (r == 0)
         r = json_parse(path, text.s, text.len, &root, err);
@@ -510,7 +522,8 @@ int index_map(const char *dir, const struct index_request *q, struct index **ret
     free(shapes);
     if (r < 0) {
         err->code = ERR_CONFIG;
-        return err_prefix(err, "an index that does not fit; remove the folder %s to have it built anew", dir);
+        return err_prefix(
+            err, "an index that does not fit; remove the folder %s to have it built anew", dir);
     }
     *ret = x;
     x = NULL;
@@ -524,32 +537,33 @@ int32_t index_find(const struct index *x, const struct column *values, int64_t a
     return group_find(x->slots, x->n_slots, x->keys, values, x->n_by, at);
 }
 
-/* The first of times[low .. high) at or after edge; high if there is none. The number of steps depends on the length
- * alone and each step is an addition, so there is nothing to mispredict. */
-#define SEARCH_SORTED(times, low, high, edge)                                                                          \
-    ({                                                                                                                 \
-        int32_t at_ = (low), left_ = (high) - (low);                                                                   \
-        while (left_ > 1) {                                                                                            \
-            int32_t half_ = left_ / 2;                                                                                 \
-            at_ += half_ & -(int32_t)((times)[at_ + half_ - 1] < (edge));                                              \
-            left_ -= half_;                                                                                            \
-        }                                                                                                              \
-        at_ + (left_ == 1 && (times)[at_] < (edge));                                                                   \
+/* The first of times[low .. high) at or after edge; high if there is none. The number of steps
+ * depends on the length alone and each step is an addition, so there is nothing to mispredict. */
+#define SEARCH_SORTED(times, low, high, edge)                                                      \
+    ({                                                                                             \
+        int32_t at_ = (low), left_ = (high) - (low);                                               \
+        while (left_ > 1) {                                                                        \
+            int32_t half_ = left_ / 2;                                                             \
+            at_ += half_ & -(int32_t)((times)[at_ + half_ - 1] < (edge));                          \
+            left_ -= half_;                                                                        \
+        }                                                                                          \
+        at_ + (left_ == 1 && (times)[at_] < (edge));                                               \
     })
 
 /* From the end downwards with doubling steps. */
-#define SEARCH_BACKWARDS(times, from, to, edge)                                                                        \
-    ({                                                                                                                 \
-        int32_t step_ = 1, low_ = (to), high_ = (to);                                                                  \
-        while (low_ > (from) && (times)[low_ - 1] >= (edge)) {                                                         \
-            high_ = low_ - 1;                                                                                          \
-            low_ = low_ - (from) > step_ ? low_ - step_ : (from);                                                      \
-            step_ *= 2;                                                                                                \
-        }                                                                                                              \
-        SEARCH_SORTED(times, low_, high_, edge);                                                                       \
+#define SEARCH_BACKWARDS(times, from, to, edge)                                                    \
+    ({                                                                                             \
+        int32_t step_ = 1, low_ = (to), high_ = (to);                                              \
+        while (low_ > (from) && (times)[low_ - 1] >= (edge)) {                                     \
+            high_ = low_ - 1;                                                                      \
+            low_ = low_ - (from) > step_ ? low_ - step_ : (from);                                  \
+            step_ *= 2;                                                                            \
+        }                                                                                          \
+        SEARCH_SORTED(times, low_, high_, edge);                                                   \
     })
 
-/* The end of day d is at or after an edge exactly if d >= floor(edge / day). Every date fits into int32. */
+/* The end of day d is at or after an edge exactly if d >= floor(edge / day). Every date fits into
+ * int32. */
 static int32_t edge_day(int64_t us)
 {
     int64_t day = us >= 0 ? us / DATE_US_PER_DAY : -((-us + DATE_US_PER_DAY - 1) / DATE_US_PER_DAY);
@@ -567,48 +581,53 @@ int32_t index_before(const struct index *x, int32_t from, int32_t to, int64_t ed
 
 /* ---- searching for many rows ----
  *
- * The rows' entities lie far apart, so the time goes into waiting for memory, not into comparing. Each step is
- * done for BATCH rows before the next, and asks early for what the next one reads. */
+ * The rows' entities lie far apart, so the time goes into waiting for memory, not into comparing.
+ * Each step is done for BATCH rows before the next, and asks early for what the next one reads. */
 
 enum { BATCH = 64, NEAR = 16 };
 
 /* Where the edge would be among evenly spread times; an end of the range when it is beyond it. */
-#define GUESS(times, low, high, edge)                                                                                  \
-    ({                                                                                                                 \
-        double first_ = (double)(times)[low], last_ = (double)(times)[(high) - 1];                                     \
-        double share_ = ((double)(edge) - first_) / (last_ - first_);                                                  \
-        share_ > 0 && share_ < 1 ? (low) + (int32_t)(share_ * ((high) - 1 - (low))) : share_ >= 1 ? (high) - 1 : (low); \
+#define GUESS(times, low, high, edge)                                                              \
+    ({                                                                                             \
+        double first_ = (double)(times)[low], last_ = (double)(times)[(high)-1];                   \
+        double share_ = ((double)(edge)-first_) / (last_ - first_);                                \
+        share_ > 0 && share_ < 1 ? (low) + (int32_t)(share_ * ((high)-1 - (low)))                  \
+        : share_ >= 1            ? (high)-1                                                        \
+                                 : (low);                                                                     \
     })
 
 /* From the guess in both directions with doubling steps, then by halves. */
-#define SEARCH_AROUND(times, guess, from, to, edge)                                                                    \
-    ({                                                                                                                 \
-        int32_t least_ = (from), most_ = (to), step_ = NEAR;                                                           \
-        for (; (guess) - step_ > least_; step_ *= 2)                                                                   \
-            if ((times)[(guess) - step_] >= (edge))                                                                    \
-                most_ = (guess) - step_;                                                                               \
-            else                                                                                                       \
-                least_ = (guess) - step_ + 1;                                                                          \
-        for (step_ = NEAR; (guess) + step_ < most_; step_ *= 2)                                                        \
-            if ((times)[(guess) + step_] < (edge))                                                                     \
-                least_ = (guess) + step_ + 1;                                                                          \
-            else                                                                                                       \
-                most_ = (guess) + step_;                                                                               \
-        SEARCH_SORTED(times, least_, most_, edge);                                                                     \
+#define SEARCH_AROUND(times, guess, from, to, edge)                                                \
+    ({                                                                                             \
+        int32_t least_ = (from), most_ = (to), step_ = NEAR;                                       \
+        for (; (guess)-step_ > least_; step_ *= 2)                                                 \
+            if ((times)[(guess)-step_] >= (edge))                                                  \
+                most_ = (guess)-step_;                                                             \
+            else                                                                                   \
+                least_ = (guess)-step_ + 1;                                                        \
+        for (step_ = NEAR; (guess) + step_ < most_; step_ *= 2)                                    \
+            if ((times)[(guess) + step_] < (edge))                                                 \
+                least_ = (guess) + step_ + 1;                                                      \
+            else                                                                                   \
+                most_ = (guess) + step_;                                                           \
+        SEARCH_SORTED(times, least_, most_, edge);                                                 \
     })
 
-#define SEARCH_ROWS(times, to_edge)                                                                                    \
-    do {                                                                                                               \
-        int32_t guess[BATCH];                                                                                          \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            __builtin_prefetch(&(times)[from[i]]);                                                                     \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
-            guess[i] = to[i] > from[i] ? GUESS(times, from[i], to[i], to_edge(edge_us[i] - back_us)) : from[i];        \
-            for (int32_t k = -NEAR; k <= NEAR; k += NEAR)                                                              \
-                __builtin_prefetch(&(times)[guess[i] + k > 0 ? guess[i] + k : 0]);                                     \
-        }                                                                                                              \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            from[i] = SEARCH_AROUND(times, guess[i], from[i], to[i], to_edge(edge_us[i] - back_us));                   \
+#define SEARCH_ROWS(times, to_edge)                                                                \
+    do {                                                                                           \
+        int32_t guess[BATCH];                                                                      \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            __builtin_prefetch(&(times)[from[i]]);                                                 \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            guess[i] = to[i] > from[i]                                                             \
+                           ? GUESS(times, from[i], to[i], to_edge(edge_us[i] - back_us))           \
+                           : from[i];                                                              \
+            for (int32_t k = -NEAR; k <= NEAR; k += NEAR)                                          \
+                __builtin_prefetch(&(times)[guess[i] + k > 0 ? guess[i] + k : 0]);                 \
+        }                                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            from[i] =                                                                              \
+                SEARCH_AROUND(times, guess[i], from[i], to[i], to_edge(edge_us[i] - back_us));     \
     } while (0)
 
 static int64_t edge_itself(int64_t us)
@@ -616,8 +635,8 @@ static int64_t edge_itself(int64_t us)
     return us;
 }
 
-static void since_batch(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
-                        int32_t *from)
+static void since_batch(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us,
+                        const int32_t *to, int32_t *from)
 {
     if (x->day)
         SEARCH_ROWS(x->day, edge_day);
@@ -625,8 +644,8 @@ static void since_batch(const struct index *x, int64_t n, const int64_t *edge_us
         SEARCH_ROWS(x->us, edge_itself);
 }
 
-void index_since(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
-                 int32_t *from)
+void index_since(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us,
+                 const int32_t *to, int32_t *from)
 {
     for (int64_t i = 0; i < n; i += BATCH)
         since_batch(x, n - i < BATCH ? n - i : BATCH, edge_us + i, back_us, to + i, from + i);

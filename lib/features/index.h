@@ -16,10 +16,10 @@
 #include "codec/column.h"
 
 struct index_column {
-    struct column values;  /* n rows in position order, with its dictionary */
-    const int64_t *sums;   /* NULL, or exact sums of all values (decimals as integers) before position p, at
-                              sums[p * stride], for p in 0 .. n */
-    int stride;            /* 2: beside each sum stands the number of values that are not null */
+    struct column values; /* n rows in position order, with its dictionary */
+    const int64_t *sums; /* NULL, or exact sums of all values (decimals as integers) before position
+                            p, at sums[p * stride], for p in 0 .. n */
+    int stride;          /* 2: beside each sum stands the number of values that are not null */
 };
 
 struct index {
@@ -33,28 +33,29 @@ struct index {
     const int32_t *day;     /* position -> time in days (tables timed by dates), or NULL */
     const int64_t *us;      /* position -> time in microseconds (by timestamps), or NULL */
     uint32_t n_slots;
-    const int32_t *slots;   /* for index_find */
+    const int32_t *slots; /* for index_find */
     int n_by, n_columns;
-    struct column *keys;    /* one value per entity */
+    struct column *keys; /* one value per entity */
     struct index_column *columns;
-    void *own;              /* index.c's */
+    void *own; /* index.c's */
 };
 
-/* What an index must hold. by, time and columns describe columns of the whole table; building reads their
- * data, mapping only name, type, scale and nullable (and the dictionary, unless own_dict). */
+/* What an index must hold. by, time and columns describe columns of the whole table; building reads
+ * their data, mapping only name, type, scale and nullable (and the dictionary, unless own_dict). */
 struct index_request {
-    const char *text;       /* names all of this in one canonical form: what the directory is named after */
+    const char
+        *text; /* names all of this in one canonical form: what the directory is named after */
     int64_t table_rows;
     const struct column *by;
     int n_by;
-    const uint8_t *keep;    /* one byte per row of the table; NULL: all. Only for building */
+    const uint8_t *keep;       /* one byte per row of the table; NULL: all. Only for building */
     const struct column *time; /* NULL: a static table */
     const struct index_field {
         const struct column *column;
-        bool sums;          /* exact sums are wanted where they pay */
-        bool own_dict;      /* a derived string column: the index brings the dictionary */
+        bool sums;           /* exact sums are wanted where they pay */
+        bool own_dict;       /* a derived string column: the index brings the dictionary */
         int64_t window_days; /* of the longest window that wants the sums; 0: no bound */
-    } *fields;
+    } * fields;
     int n_fields;
 };
 
@@ -65,7 +66,8 @@ void index_build(const struct index_request *request, struct index **ret);
 
 /* Map dir. 0; INDEX_ABSENT; ERR_CONFIG when it is there and does not fit (names the file). */
 enum { INDEX_ABSENT = 1 };
-int index_map(const char *dir, const struct index_request *request, struct index **ret, struct err *err);
+int index_map(const char *dir, const struct index_request *request, struct index **ret,
+              struct err *err);
 
 /* Write to dir by way of a temporary directory beside it; one that is there already stays. */
 int index_write(const struct index *index, const char *text, const char *dir, struct err *err);
@@ -76,13 +78,14 @@ MEM_CLEANUP(index_free, struct index *);
 /* The entity with these by values (row `at` of n_by columns of the same types), or -1. */
 int32_t index_find(const struct index *index, const struct column *values, int64_t at);
 
-/* The first position in [from, to), all of one entity, whose time is at or after edge_us; to if there is none. A date counts as
- * the end of its day. Looks near `to` first. */
+/* The first position in [from, to), all of one entity, whose time is at or after edge_us; to if
+ * there is none. A date counts as the end of its day. Looks near `to` first. */
 int32_t index_before(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
 
-/* The same for many rows at once, looking first where the edge would be if the entity's rows were evenly spread over
- * time: row i searches [from[i], to[i]) for edge_us[i] - back_us, and from[i] becomes the answer. */
-void index_since(const struct index *index, int64_t n, const int64_t *edge_us, int64_t back_us, const int32_t *to,
-                 int32_t *from);
+/* The same for many rows at once, looking first where the edge would be if the entity's rows were
+ * evenly spread over time: row i searches [from[i], to[i]) for edge_us[i] - back_us, and from[i]
+ * becomes the answer. */
+void index_since(const struct index *index, int64_t n, const int64_t *edge_us, int64_t back_us,
+                 const int32_t *to, int32_t *from);
 
 #endif

@@ -11,13 +11,16 @@ static int find_target(struct plan *plan, struct err *err)
     for (int i = 0; i < plan->n_tables; i++)
         if (strcmp(plan->tables[i].table->name, name) == 0) {
             if (plan->tables[i].table->time < 0)
-                return err_set(err, ERR_INPUT, "target.table: '%s' has no time, so it has no dates to compute", name);
+                return err_set(err, ERR_INPUT,
+                               "target.table: '%s' has no time, so it has no dates to compute",
+                               name);
             plan->target = i;
             plan->tables[i].read = true;
             return 0;
         }
-    return err_set(err, ERR_INPUT, "target.table: the snapshot has no table '%s'; `hiwari snapshot show` lists them",
-                   name);
+    return err_set(
+        err, ERR_INPUT,
+        "target.table: the snapshot has no table '%s'; `hiwari snapshot show` lists them", name);
 }
 
 static int find_cutoff(struct plan *plan, struct err *err)
@@ -33,13 +36,15 @@ static int find_cutoff(struct plan *plan, struct err *err)
         return r;
     enum type type = plan->tables[plan->target].columns[plan->cutoff].shape.type;
     if (type != TYPE_DATE && type != TYPE_TIMESTAMP)
-        return err_set(err, ERR_INPUT, "target.cutoff: '%s' is %s, not a date or timestamp", name, type_name(type));
+        return err_set(err, ERR_INPUT, "target.cutoff: '%s' is %s, not a date or timestamp", name,
+                       type_name(type));
     return 0;
 }
 
 static int bind_target_where(struct plan *plan, struct err *err)
 {
-    struct scope scope = {.plan = plan, .at = "target.where", .table = plan->target, .self = -1, .fields_of = -1};
+    struct scope scope = {
+        .plan = plan, .at = "target.where", .table = plan->target, .self = -1, .fields_of = -1};
     if (!plan->spec->target_where)
         return 0;
     int r = plan_bind(&scope, plan->spec->target_where, &plan->target_where, err);
@@ -62,8 +67,9 @@ static int add_output(struct plan *plan, struct plan_output o, struct err *err)
     const char *name = output_name(plan, &o);
     for (int i = 0; i < plan->n_outputs; i++)
         if (strcmp(output_name(plan, &plan->outputs[i]), name) == 0)
-            return err_set(err, ERR_INPUT, "%s: the output has a column '%s' already; choose another name",
-                           o.feature >= 0 ? plan->features[o.feature].spec->at : "target.keep", name);
+            return err_set(
+                err, ERR_INPUT, "%s: the output has a column '%s' already; choose another name",
+                o.feature >= 0 ? plan->features[o.feature].spec->at : "target.keep", name);
     plan->outputs[plan->n_outputs++] = o;
     return 0;
 }
@@ -74,7 +80,8 @@ static int add_outputs(struct plan *plan, struct err *err)
     const struct name_list *keep = &plan->spec->keep;
     const struct plan_table *t = &plan->tables[plan->target];
     const char *time = t->columns[t->table->time].name;
-    struct scope scope = {.plan = plan, .at = "target.keep", .table = plan->target, .self = -1, .fields_of = -1};
+    struct scope scope = {
+        .plan = plan, .at = "target.keep", .table = plan->target, .self = -1, .fields_of = -1};
     bool placed = false;
     plan->outputs = mem_zalloc(sizeof *plan->outputs * (size_t)(keep->n + plan->n_features + 2));
     for (int i = 0; i < keep->n; i++)
@@ -97,7 +104,8 @@ static int add_outputs(struct plan *plan, struct err *err)
     return 0;
 }
 
-int plan_compile(const struct spec *spec, const struct snapshot *snapshot, struct plan **ret, struct err *err)
+int plan_compile(const struct spec *spec, const struct snapshot *snapshot, struct plan **ret,
+                 struct err *err)
 {
     CLEANUP(plan_free) struct plan *plan = MEM_NEW(struct plan);
     plan->spec = spec;
@@ -114,7 +122,8 @@ int plan_compile(const struct spec *spec, const struct snapshot *snapshot, struc
     if (r == 0)
         r = add_outputs(plan, err);
     if (r < 0)
-        return spec->name && !str_starts(err->text, spec->name) ? err_prefix(err, "%s", spec->name) : r;
+        return spec->name && !str_starts(err->text, spec->name) ? err_prefix(err, "%s", spec->name)
+                                                                : r;
     *ret = plan;
     plan = NULL;
     return 0;
@@ -135,7 +144,8 @@ void plan_free(struct plan *plan)
 
 /* ---- what a result depends on ---- */
 
-/* The table whose name follows `after` (NULL: the first) among those that are read; NULL: there is none. */
+/* The table whose name follows `after` (NULL: the first) among those that are read; NULL: there is
+ * none. */
 static const struct table *next_by_name(const struct plan *plan, const char *after)
 {
     const struct table *next = NULL;
@@ -148,8 +158,8 @@ static const struct table *next_by_name(const struct plan *plan, const char *aft
     return next;
 }
 
-/* Names and chains in the order of names: like a snapshot's id, the hash does not depend on the order in which
- * its tables were made. */
+/* Names and chains in the order of names: like a snapshot's id, the hash does not depend on the
+ * order in which its tables were made. */
 void plan_data_hash(const struct plan *plan, int64_t day, char ret_hex[SHA256_HEX])
 {
     struct sha256 h;

@@ -2,21 +2,22 @@
  * Copyright The hiwari authors */
 /* plan_chunk.c - stage B, second half: one calculation over the windows of a chunk of target rows.
  *
- * The row loop is the outer one of tens of millions of short windows, so what can be decided per chunk is:
- * where arguments lie, how wide they are, where answers go. */
+ * The row loop is the outer one of tens of millions of short windows, so what can be decided per
+ * chunk is: where arguments lie, how wide they are, where answers go. */
 #include "features/plan_parts.h"
 
 #include <math.h>
 
 #include "base/date.h"
 
-/* What calculations over one window see: slices of the index itself, or copies of listed positions. */
+/* What calculations over one window see: slices of the index itself, or copies of listed positions.
+ */
 struct view {
     const struct chunk *chunk;
     const struct index *index;
     const struct spans *spans;
     const struct index_column *arg[2];
-    size_t width[2];       /* bytes of a value of each argument */
+    size_t width[2]; /* bytes of a value of each argument */
     int n_args;
     struct column copy[2]; /* of listed positions */
     int32_t *day;
@@ -47,8 +48,8 @@ static void make_copies(struct view *v)
         v->us = MEM_ARRAY(int64_t, (size_t)room + 1);
 }
 
-static void view_init(struct view *v, const struct chunk *c, const struct plan_feature *f, int window,
-                      const int *fields)
+static void view_init(struct view *v, const struct chunk *c, const struct plan_feature *f,
+                      int window, const int *fields)
 {
     *v = (struct view){.chunk = c, .spans = &c->spans[window], .n_args = f->use.n_args};
     v->index = c->plan->indexes[c->plan->windows[window].index].index;
@@ -133,7 +134,8 @@ static void count_rows(const struct chunk *c, const struct spans *s, struct colu
     }
 }
 
-/* An answer that is not a row's value, straight into its place: the calculation has made sure that it is finite. */
+/* An answer that is not a row's value, straight into its place: the calculation has made sure that
+ * it is finite. */
 static inline void put(struct column *ret, int64_t row, bool has, union calc_value value)
 {
     ret->i[row] = has ? value.i : 0; /* a double's bits too */
@@ -153,7 +155,8 @@ static void from_sums(const struct view *v, const struct plan_feature *f, struct
         int64_t soon = i + AHEAD < v->chunk->n ? i + AHEAD : i;
         __builtin_prefetch(c->sums + (int64_t)s->lo[soon] * c->stride);
         __builtin_prefetch(c->sums + (int64_t)s->hi[soon] * c->stride);
-        const int64_t *lo = c->sums + (int64_t)s->lo[i] * c->stride, *hi = c->sums + (int64_t)s->hi[i] * c->stride;
+        const int64_t *lo = c->sums + (int64_t)s->lo[i] * c->stride,
+                      *hi = c->sums + (int64_t)s->hi[i] * c->stride;
         int64_t count = c->stride == 2 ? hi[1] - lo[1] : s->hi[i] - s->lo[i];
         union calc_value value = {0};
         bool has = use->calc->sums((__int128)hi[0] - lo[0], count, type, scale, &value);
@@ -224,7 +227,8 @@ static void shrink(struct view *own, struct view *all, double k, struct column *
         view_move(own, i);
         double sum = sum_and_count(&own->w, &n);
         union calc_value value = {.f = (sum + k * p) / ((double)n + k)};
-        value_store(ret, own->chunk->first + i, RESULT_FLOAT, value, NULL); /* a p that is NaN gives null */
+        value_store(ret, own->chunk->first + i, RESULT_FLOAT, value,
+                    NULL); /* a p that is NaN gives null */
     }
 }
 

@@ -4,8 +4,8 @@
  * them, and expressions bound to them.
  *
  * This is where the future is kept out. A column is a result column if the spec says so or if it is
- * derived from one; scope->history is set only by readers of rows strictly before the cutoff, and by
- * labels. Every name of a spec is resolved here, so there is no other door. */
+ * derived from one; scope->history is set only by readers of rows strictly before the cutoff, and
+ * by labels. Every name of a spec is resolved here, so there is no other door. */
 #include "features/plan_parts.h"
 
 #include <string.h>
@@ -16,7 +16,8 @@ static int compile_derived(struct plan *plan, int table, int column, struct err 
 
 static struct plan_column *add_column(struct plan_table *t, const char *name)
 {
-    t->columns = mem_grow(t->columns, &t->columns_cap, (size_t)t->n_columns + 1, sizeof *t->columns);
+    t->columns =
+        mem_grow(t->columns, &t->columns_cap, (size_t)t->n_columns + 1, sizeof *t->columns);
     struct plan_column *c = &t->columns[t->n_columns++];
     *c = (struct plan_column){.name = mem_strdup(name)};
     return c;
@@ -44,7 +45,8 @@ static int find_named(const struct plan_table *t, const char *name)
     return -1;
 }
 
-static int unknown_column(const struct plan_table *t, const char *at, const char *name, struct err *err)
+static int unknown_column(const struct plan_table *t, const char *at, const char *name,
+                          struct err *err)
 {
     CLEANUP(free) void *names = MEM_ARRAY(const char *, (size_t)t->n_columns + 1);
     const char **known = names;
@@ -56,8 +58,10 @@ static int unknown_column(const struct plan_table *t, const char *at, const char
     return unknown_name(at, "column", name, where, known, n, err);
 }
 
-/* The spec's time, group and key must be those that the snapshot was made with: its order depends on them. */
-static int check_role(const struct plan_table *t, const char *role, const char *said, int column, struct err *err)
+/* The spec's time, group and key must be those that the snapshot was made with: its order depends
+ * on them. */
+static int check_role(const struct plan_table *t, const char *role, const char *said, int column,
+                      struct err *err)
 {
     const struct table *table = t->table;
     if (!said || (column >= 0 && strcmp(table->columns[column].name, said) == 0))
@@ -67,10 +71,12 @@ static int check_role(const struct plan_table *t, const char *role, const char *
         return unknown_column(t, at, said, err);
     }
     return err_set(err, ERR_INPUT,
-                   "tables.%s.%s: the spec says '%s' and the snapshot was made with %s%s%s; create the snapshot again "
+                   "tables.%s.%s: the spec says '%s' and the snapshot was made with %s%s%s; create "
+                   "the snapshot again "
                    "with %s=%s",
-                   table->name, role, said, column >= 0 ? "'" : "no ", column >= 0 ? table->columns[column].name : role,
-                   column >= 0 ? "'" : "", role, said);
+                   table->name, role, said, column >= 0 ? "'" : "no ",
+                   column >= 0 ? table->columns[column].name : role, column >= 0 ? "'" : "", role,
+                   said);
 }
 
 static int mark_results(struct plan_table *t, struct err *err)
@@ -82,10 +88,12 @@ static int mark_results(struct plan_table *t, struct err *err)
         if (c < 0)
             return unknown_column(t, at, results->names[i], err);
         if (t->columns[c].derived)
-            return err_set(err, ERR_INPUT, "%s: '%s' is a derived column; it inherits this from what it reads", at,
+            return err_set(err, ERR_INPUT,
+                           "%s: '%s' is a derived column; it inherits this from what it reads", at,
                            results->names[i]);
         if (c == t->table->time)
-            return err_set(err, ERR_INPUT, "%s: '%s' is the table's time: it is known before the result", at,
+            return err_set(err, ERR_INPUT,
+                           "%s: '%s' is the table's time: it is known before the result", at,
                            results->names[i]);
         t->columns[c].result = t->columns[c].name;
     }
@@ -111,7 +119,9 @@ static int add_table(struct plan *plan, struct plan_table *t, struct err *err)
     for (int i = 0; i < t->spec->n_columns && r == 0; i++) {
         const struct spec_column *s = &t->spec->columns[i];
         if (find_named(t, s->name) >= 0)
-            return err_set(err, ERR_INPUT, "%s: the table has a column of this name already; choose another", s->at);
+            return err_set(err, ERR_INPUT,
+                           "%s: the table has a column of this name already; choose another",
+                           s->at);
         struct plan_column *column = add_column(t, s->name);
         column->derived = true;
         column->spec = s;
@@ -159,11 +169,12 @@ static int leak(const struct scope *scope, const struct plan_column *c, struct e
     if (strcmp(c->result, c->name) == 0)
         err_set(err, ERR_INPUT, "%s: '%s' is a result column of '%s'", scope->at, c->name, table);
     else
-        err_set(err, ERR_INPUT, "%s: '%s' is derived from '%s', a result column of '%s'", scope->at, c->name, c->result,
-                table);
+        err_set(err, ERR_INPUT, "%s: '%s' is derived from '%s', a result column of '%s'", scope->at,
+                c->name, c->result, table);
     CLEANUP(mem_free_chars) char *what = mem_strdup(err->text);
     return err_set(err, ERR_INPUT,
-                   "%s: not known yet at the cutoff of a target row. Read it over history (a calc with \"by\", such as "
+                   "%s: not known yet at the cutoff of a target row. Read it over history (a calc "
+                   "with \"by\", such as "
                    "last(%s)), or make it a label",
                    what, c->name);
 }
@@ -175,8 +186,9 @@ int plan_find_column(const struct scope *scope, const char *name, int *ret, stru
     if (c < 0)
         return unknown_column(t, scope->at, name, err);
     if (t->columns[c].visit == VISIT_OPEN)
-        return err_set(err, ERR_INPUT, "%s and tables.%s.columns.%s depend on each other; break the cycle", scope->at,
-                       t->table->name, name);
+        return err_set(err, ERR_INPUT,
+                       "%s and tables.%s.columns.%s depend on each other; break the cycle",
+                       scope->at, t->table->name, name);
     int r = compile_derived(scope->plan, scope->table, c, err);
     if (r < 0)
         return r;
@@ -200,10 +212,12 @@ static int read_feature(const struct scope *scope, int feature, struct err *err)
     struct plan *plan = scope->plan;
     const struct plan_feature *f = &plan->features[feature];
     if (f->spec->is_label && !plan->features[scope->self].spec->is_label)
-        return err_set(err, ERR_INPUT, "%s: '%s' is a label; a feature that reads it would look into the future",
+        return err_set(err, ERR_INPUT,
+                       "%s: '%s' is a label; a feature that reads it would look into the future",
                        scope->at, f->name);
     if (f->visit == VISIT_OPEN)
-        return err_set(err, ERR_INPUT, "%s and %s depend on each other; break the cycle", scope->at, f->spec->at);
+        return err_set(err, ERR_INPUT, "%s and %s depend on each other; break the cycle", scope->at,
+                       f->spec->at);
     return plan_visit_feature(plan, feature, err);
 }
 
@@ -225,8 +239,10 @@ static int unknown_name_here(const struct scope *scope, const char *name, struct
     return r;
 }
 
-/* What a plain name means here. Columns and features share one space of names where both may be read. */
-static int resolve_plain(const struct scope *scope, const char *name, struct slot_ref *ret, struct err *err)
+/* What a plain name means here. Columns and features share one space of names where both may be
+ * read. */
+static int resolve_plain(const struct scope *scope, const char *name, struct slot_ref *ret,
+                         struct err *err)
 {
     struct plan *plan = scope->plan;
     int feature = scope->features ? find_feature(plan, name) : -1;
@@ -234,7 +250,8 @@ static int resolve_plain(const struct scope *scope, const char *name, struct slo
     if (feature == scope->self)
         feature = -1; /* its own name can only mean a column */
     if (feature >= 0 && column >= 0)
-        return err_set(err, ERR_INPUT, "%s: '%s' is both a column and a feature; give the feature another name",
+        return err_set(err, ERR_INPUT,
+                       "%s: '%s' is both a column and a feature; give the feature another name",
                        scope->at, name);
     if (feature >= 0) {
         *ret = (struct slot_ref){SLOT_FEATURE, feature};
@@ -251,12 +268,15 @@ static int resolve_plain(const struct scope *scope, const char *name, struct slo
     return 0;
 }
 
-static int resolve_target(const struct scope *scope, const char *name, struct slot_ref *ret, struct err *err)
+static int resolve_target(const struct scope *scope, const char *name, struct slot_ref *ret,
+                          struct err *err)
 {
     if (!scope->target)
-        return err_set(err, ERR_INPUT, "%s: 'target.%s' can only be written in the \"where\" of a window", scope->at,
-                       name);
-    struct scope row = {.plan = scope->plan, .at = scope->at, .table = scope->plan->target, .fields_of = -1};
+        return err_set(err, ERR_INPUT,
+                       "%s: 'target.%s' can only be written in the \"where\" of a window",
+                       scope->at, name);
+    struct scope row = {
+        .plan = scope->plan, .at = scope->at, .table = scope->plan->target, .fields_of = -1};
     ret->space = SLOT_TARGET;
     return plan_find_column(&row, name, &ret->number, err);
 }
@@ -268,7 +288,8 @@ struct binding {
     struct bound *bound;
 };
 
-static struct column shape_of(const struct plan *plan, const struct scope *scope, struct slot_ref ref)
+static struct column shape_of(const struct plan *plan, const struct scope *scope,
+                              struct slot_ref ref)
 {
     if (ref.space == SLOT_FEATURE)
         return plan->features[ref.number].shape;
@@ -279,12 +300,14 @@ static struct column shape_of(const struct plan *plan, const struct scope *scope
     return plan->tables[scope->table].columns[ref.number].shape;
 }
 
-static int resolve(void *ctx, const char *name, bool target, struct column *ret_column, int *ret_slot, struct err *err)
+static int resolve(void *ctx, const char *name, bool target, struct column *ret_column,
+                   int *ret_slot, struct err *err)
 {
     struct binding *b = ctx;
     struct bound *bound = b->bound;
     struct slot_ref ref;
-    int r = target ? resolve_target(b->scope, name, &ref, err) : resolve_plain(b->scope, name, &ref, err);
+    int r = target ? resolve_target(b->scope, name, &ref, err)
+                   : resolve_plain(b->scope, name, &ref, err);
     if (r < 0)
         return r;
     *ret_column = shape_of(b->scope->plan, b->scope, ref);
@@ -305,7 +328,8 @@ int plan_bind_tree(const struct scope *scope, struct expr *tree, struct bound *r
     struct binding b = {scope, ret};
     int r = 0;
     if (expr_outer_call(tree) && !scope->parts)
-        r = err_set(err, ERR_INPUT, "%s makes several columns: it can only be a feature's whole \"expr\"",
+        r = err_set(err, ERR_INPUT,
+                    "%s makes several columns: it can only be a feature's whole \"expr\"",
                     expr_outer_call(tree));
     if (r == 0)
         r = expr_bind(tree, resolve, &b, err);
@@ -331,7 +355,8 @@ void bound_deinit(struct bound *b)
     *b = (struct bound){0};
 }
 
-static struct column bound_shape(const struct plan *plan, const struct scope *scope, const struct bound *b)
+static struct column bound_shape(const struct plan *plan, const struct scope *scope,
+                                 const struct bound *b)
 {
     int slot = expr_slot(b->tree);
     if (slot >= 0)
@@ -345,7 +370,8 @@ static struct column bound_shape(const struct plan *plan, const struct scope *sc
 /* ---- derived columns ---- */
 
 /* The printed text, and after it, in brackets, the derived columns that it reads. */
-static void describe(const struct plan_table *t, const struct expr *tree, const struct bound *b, struct str *out)
+static void describe(const struct plan_table *t, const struct expr *tree, const struct bound *b,
+                     struct str *out)
 {
     expr_print(tree, out);
     for (int k = 0; k < b->n_slots; k++) {
@@ -422,16 +448,23 @@ static int compile_derived(struct plan *plan, int table, int column, struct err 
         return 0;
     c->visit = VISIT_OPEN;
     bool was_read = plan->tables[table].read;
-    struct scope scope = {
-        .plan = plan, .at = c->spec->at, .table = table, .history = true, .self = -1, .fields_of = -1};
-    int r = c->spec->calc ? compile_statistic(&scope, column, err) : compile_expression(&scope, column, err);
-    plan->tables[table].read = was_read; /* a derived column that nobody reads makes no result depend on the table */
+    struct scope scope = {.plan = plan,
+                          .at = c->spec->at,
+                          .table = table,
+                          .history = true,
+                          .self = -1,
+                          .fields_of = -1};
+    int r = c->spec->calc ? compile_statistic(&scope, column, err)
+                          : compile_expression(&scope, column, err);
+    plan->tables[table].read =
+        was_read; /* a derived column that nobody reads makes no result depend on the table */
     plan->tables[table].columns[column].visit = VISIT_DONE;
     plan->tables[table].columns[column].shape.name = plan->tables[table].columns[column].name;
     return r;
 }
 
-int plan_expression_column(const struct scope *scope, const struct expr *tree, int *ret, struct err *err)
+int plan_expression_column(const struct scope *scope, const struct expr *tree, int *ret,
+                           struct err *err)
 {
     const char *name = expr_bare_name(tree);
     if (name)
@@ -476,10 +509,12 @@ static bool group_nullable(const struct calc_use *use, const struct column *args
     return !is_rank || args[0].nullable;
 }
 
-static int bind_within(const struct scope *scope, const struct name_list *within, struct group_part *g, struct err *err)
+static int bind_within(const struct scope *scope, const struct name_list *within,
+                       struct group_part *g, struct err *err)
 {
     if (within->n > GROUP_MAX_BY)
-        return err_set(err, ERR_INPUT, "%s: \"within\" takes at most %d columns", scope->at, GROUP_MAX_BY);
+        return err_set(err, ERR_INPUT, "%s: \"within\" takes at most %d columns", scope->at,
+                       GROUP_MAX_BY);
     for (int k = 0; k < within->n; k++) {
         int r = plan_find_column(scope, within->names[k], &g->within[k], err);
         if (r < 0)
@@ -489,7 +524,8 @@ static int bind_within(const struct scope *scope, const struct name_list *within
     return 0;
 }
 
-static int bind_group_args(const struct scope *scope, struct group_part *g, struct column *ret_shape, struct err *err)
+static int bind_group_args(const struct scope *scope, struct group_part *g,
+                           struct column *ret_shape, struct err *err)
 {
     struct column args[2] = {0};
     for (int k = 0; k < g->use.n_args; k++) {
@@ -512,8 +548,8 @@ static int bind_group_args(const struct scope *scope, struct group_part *g, stru
     return 0;
 }
 
-int plan_bind_group(const struct scope *scope, const char *calc, const struct name_list *within, bool others,
-                    struct group_part **ret, struct column *ret_shape, struct err *err)
+int plan_bind_group(const struct scope *scope, const char *calc, const struct name_list *within,
+                    bool others, struct group_part **ret, struct column *ret_shape, struct err *err)
 {
     struct group_part *g = MEM_NEW(struct group_part);
     int r = call_parse(calc, &g->call, err);

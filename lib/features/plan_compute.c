@@ -56,7 +56,8 @@ static int find_cutoffs(struct key *k, struct err *err)
             continue;
         name_row(k, row, c, &where);
         return err_set(err, ERR_INPUT,
-                       "%s: the cutoff '%s' is after the row's own time '%s': its features would look into the future",
+                       "%s: the cutoff '%s' is after the row's own time '%s': its features would "
+                       "look into the future",
                        where.s, c->name, time->name);
     }
     return 0;
@@ -64,7 +65,8 @@ static int find_cutoffs(struct key *k, struct err *err)
 
 /* ---- stage B ---- */
 
-/* Columns of the target rows are computed on demand, which threads must not do at once: ask for them first. */
+/* Columns of the target rows are computed on demand, which threads must not do at once: ask for
+ * them first. */
 static void prepare_window(struct key *k, const struct plan_window *w)
 {
     for (int i = 0; i < k->plan->indexes[w->index].n_by; i++)
@@ -95,7 +97,8 @@ static void prepare_features(struct key *k)
     }
 }
 
-/* All windows and their calculations for the chunk. A window is bound once for all that share it. */
+/* All windows and their calculations for the chunk. A window is bound once for all that share it.
+ */
 static void compute_chunk(struct key *k, struct chunk *c, int64_t first, int64_t n)
 {
     chunk_bind(c, first, n);
@@ -115,7 +118,8 @@ static int64_t chunk_rows(int64_t rows, int threads)
 static void compute_windows(struct key *k)
 {
     const struct plan *plan = k->plan;
-    const struct target_rows target = {.rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
+    const struct target_rows target = {
+        .rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
     int64_t rows = chunk_rows(k->rows.n, k->threads);
     prepare_features(k);
 #pragma omp parallel num_threads(k->threads) if (k->threads > 1 && k->rows.n > rows)
@@ -143,14 +147,16 @@ static void eval_bound(struct key *k, const struct bound *b, int part, struct co
 }
 
 /* A group whose rows look at different pasts would mix them. */
-static int check_cutoffs(const struct key *k, const struct plan_feature *f, const struct grouping *g, struct err *err)
+static int check_cutoffs(const struct key *k, const struct plan_feature *f,
+                         const struct grouping *g, struct err *err)
 {
     if (k->plan->cutoff < 0)
         return 0;
     for (int64_t row = 0; row < k->rows.n; row++)
         if (k->cutoff_us[row] != k->cutoff_us[g->first[g->group[row]]])
             return err_set(err, ERR_INPUT,
-                           "%s: rows %" PRId32 " and %" PRId64 " of the date are in one group and have different cutoffs",
+                           "%s: rows %" PRId32 " and %" PRId64
+                           " of the date are in one group and have different cutoffs",
                            f->spec->at, g->first[g->group[row]], row);
     return 0;
 }
@@ -175,7 +181,8 @@ static const struct groups *groups_for(struct key *k, const struct group_part *p
     return &k->groups;
 }
 
-static int compute_group(struct key *k, const struct plan_feature *f, struct column *ret, struct err *err)
+static int compute_group(struct key *k, const struct plan_feature *f, struct column *ret,
+                         struct err *err)
 {
     struct column args[2] = {0};
     const struct groups *groups = groups_for(k, f->group);
@@ -242,8 +249,8 @@ static void choose(const struct column *src, const int32_t *chosen, int64_t n, s
         value_copy(ret, i, src, chosen[i]);
 }
 
-/* An expression's own dictionary lives in its column, so a chosen copy must not outlive it: strings are copied
- * with their block by moving the column and its rows in place. */
+/* An expression's own dictionary lives in its column, so a chosen copy must not outlive it: strings
+ * are copied with their block by moving the column and its rows in place. */
 static void choose_in_place(struct column *c, const int32_t *chosen, int64_t n)
 {
     size_t bytes = type_bytes(c->type);
@@ -256,7 +263,8 @@ static void choose_in_place(struct column *c, const int32_t *chosen, int64_t n)
     c->rows = n;
 }
 
-/* Given rows may hold what no row of the snapshot does: nulls where there were none, longer strings. */
+/* Given rows may hold what no row of the snapshot does: nulls where there were none, longer
+ * strings. */
 static void widen(struct column *c)
 {
     c->nullable = c->nullable || (c->valid && memchr(c->valid, 0, (size_t)c->rows));
@@ -265,14 +273,16 @@ static void widen(struct column *c)
 }
 
 /* Columns that the key owns move into the frame; those of the snapshot stay views. */
-static void put_output(struct key *k, const struct plan_output *o, const int32_t *chosen, int64_t n, struct column *ret)
+static void put_output(struct key *k, const struct plan_output *o, const int32_t *chosen, int64_t n,
+                       struct column *ret)
 {
     const struct plan *plan = k->plan;
     struct column *src = o->feature >= 0 ? &k->features[o->feature] : &k->rows.columns[o->column];
-    const struct column *shape =
-        o->feature >= 0 ? &plan->features[o->feature].shape : &plan->tables[plan->target].columns[o->column].shape;
-    const char *name =
-        o->feature >= 0 ? plan->features[o->feature].name : plan->tables[plan->target].columns[o->column].name;
+    const struct column *shape = o->feature >= 0
+                                     ? &plan->features[o->feature].shape
+                                     : &plan->tables[plan->target].columns[o->column].shape;
+    const char *name = o->feature >= 0 ? plan->features[o->feature].name
+                                       : plan->tables[plan->target].columns[o->column].name;
     if (chosen && !src->own) {
         choose(src, chosen, n, ret);
     } else {
@@ -328,8 +338,8 @@ int key_open(struct plan *plan, int64_t day, int threads, struct key *ret, struc
 }
 
 /* The given columns stand where those of the table would be read. */
-static int key_open_given(struct plan *plan, const struct plan_rows *given, int threads, struct key *ret,
-                          struct err *err)
+static int key_open_given(struct plan *plan, const struct plan_rows *given, int threads,
+                          struct key *ret, struct err *err)
 {
     const struct table *t = plan->tables[plan->target].table;
     *ret = (struct key){.plan = plan, .threads = threads, .given = given};
@@ -339,7 +349,8 @@ static int key_open_given(struct plan *plan, const struct plan_rows *given, int 
     const struct column *time = &ret->rows.columns[t->time];
     column_alloc(&ret->given_day, TYPE_DATE, given->n, false);
     for (int64_t row = 0; row < given->n; row++)
-        ret->given_day.i[row] = time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
+        ret->given_day.i[row] =
+            time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
     return find_cutoffs(ret, err);
 }
 
@@ -373,8 +384,8 @@ int plan_compute(struct plan *plan, int64_t day, int threads, struct frame *ret,
     return r;
 }
 
-int plan_compute_rows(struct plan *plan, const struct plan_rows *rows, int threads, struct frame *ret,
-                      int32_t **ret_chosen, struct err *err)
+int plan_compute_rows(struct plan *plan, const struct plan_rows *rows, int threads,
+                      struct frame *ret, int32_t **ret_chosen, struct err *err)
 {
     CLEANUP(key_deinit) struct key k;
     int r = key_open_given(plan, rows, threads, &k, err);

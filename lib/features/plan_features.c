@@ -42,7 +42,8 @@ static int index_for(struct plan *plan, int table, const int *by, int n_by, int 
             memcmp(x->by, by, sizeof *by * (size_t)n_by) == 0)
             return i;
     }
-    plan->indexes = mem_grow(plan->indexes, &plan->indexes_cap, (size_t)plan->n_indexes + 1, sizeof *plan->indexes);
+    plan->indexes = mem_grow(plan->indexes, &plan->indexes_cap, (size_t)plan->n_indexes + 1,
+                             sizeof *plan->indexes);
     struct plan_index *x = &plan->indexes[plan->n_indexes];
     *x = (struct plan_index){.table = table, .n_by = n_by, .where = where};
     memcpy(x->by, by, sizeof *by * (size_t)n_by);
@@ -66,15 +67,17 @@ static void want_sums(struct plan *plan, int index, int field, const struct plan
     struct plan_field *f = &plan->indexes[index].fields[field];
     if (w->last && w->last < 16)
         return;
-    f->window_days = !f->sums ? w->days : (f->window_days == 0 || w->days == 0) ? 0
-                                      : f->window_days > w->days              ? f->window_days
-                                                                              : w->days;
+    f->window_days = !f->sums                                ? w->days
+                     : (f->window_days == 0 || w->days == 0) ? 0
+                     : f->window_days > w->days              ? f->window_days
+                                                             : w->days;
     f->sums = true;
 }
 
 /* ---- windows ---- */
 
-static int find_table(struct plan *plan, const char *at, const char *name, int *ret, struct err *err)
+static int find_table(struct plan *plan, const char *at, const char *name, int *ret,
+                      struct err *err)
 {
     const char *known[64];
     int n = 0;
@@ -87,18 +90,20 @@ static int find_table(struct plan *plan, const char *at, const char *name, int *
             known[n++] = plan->tables[i].table->name;
     }
     const char *near = str_nearest(name, known, (size_t)n);
-    return err_set(err, ERR_INPUT, "%s: unknown table '%s'%s%s%s", at, name, near ? "; did you mean '" : "",
-                   near ? near : "", near ? "'?" : "");
+    return err_set(err, ERR_INPUT, "%s: unknown table '%s'%s%s%s", at, name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static struct scope target_scope(struct plan *plan, const char *at)
 {
-    return (struct scope){.plan = plan, .at = at, .table = plan->target, .self = -1, .fields_of = -1};
+    return (struct scope){
+        .plan = plan, .at = at, .table = plan->target, .self = -1, .fields_of = -1};
 }
 
 static struct scope history_scope(struct plan *plan, const char *at, int table)
 {
-    return (struct scope){.plan = plan, .at = at, .table = table, .history = true, .self = -1, .fields_of = -1};
+    return (struct scope){
+        .plan = plan, .at = at, .table = table, .history = true, .self = -1, .fields_of = -1};
 }
 
 static int mentions_target(void *ctx, const char *name, bool target, struct err *err)
@@ -113,8 +118,8 @@ static bool same_type(const struct column *a, const struct column *b)
 }
 
 /* The columns of `by`, once as columns of the window's table and once as the target's. */
-static int bind_by(struct plan *plan, const char *at, const struct name_list *by, int table, const int *history_by,
-                   int *ret_history, int *ret_target, struct err *err)
+static int bind_by(struct plan *plan, const char *at, const struct name_list *by, int table,
+                   const int *history_by, int *ret_history, int *ret_target, struct err *err)
 {
     struct scope target = target_scope(plan, at), history = history_scope(plan, at, table);
     if (by->n > GROUP_MAX_BY)
@@ -130,16 +135,19 @@ static int bind_by(struct plan *plan, const char *at, const struct name_list *by
         const struct plan_column *t = &plan->tables[plan->target].columns[ret_target[k]];
         const struct plan_column *h = &plan->tables[table].columns[ret_history[k]];
         if (!same_type(&t->shape, &h->shape))
-            return err_set(err, ERR_INPUT, "%s: '%s' of table '%s' is %s and '%s' of table '%s' is %s: they never match",
-                           at, t->name, plan->tables[plan->target].table->name, type_name(t->shape.type), h->name,
-                           plan->tables[table].table->name, type_name(h->shape.type));
+            return err_set(
+                err, ERR_INPUT,
+                "%s: '%s' of table '%s' is %s and '%s' of table '%s' is %s: they never match", at,
+                t->name, plan->tables[plan->target].table->name, type_name(t->shape.type), h->name,
+                plan->tables[table].table->name, type_name(h->shape.type));
     }
     return 0;
 }
 
-/* A `where` that reads history alone becomes part of the index; one that reads the target row filters each window. */
-static int bind_where(struct plan *plan, const char *at, const struct spec_window *spec, int table, int *ret_column,
-                      struct expr **ret_tree, struct err *err)
+/* A `where` that reads history alone becomes part of the index; one that reads the target row
+ * filters each window. */
+static int bind_where(struct plan *plan, const char *at, const struct spec_window *spec, int table,
+                      int *ret_column, struct expr **ret_tree, struct err *err)
 {
     *ret_column = -1;
     *ret_tree = NULL;
@@ -162,13 +170,13 @@ static int bind_where(struct plan *plan, const char *at, const struct spec_windo
         return r;
     enum type type = plan->tables[table].columns[*ret_column].shape.type;
     if (type != TYPE_BOOL)
-        return err_set(err, ERR_INPUT, "%s: \"%s\" is %s, not a condition; write a comparison", here, spec->where,
-                       type_name(type));
+        return err_set(err, ERR_INPUT, "%s: \"%s\" is %s, not a condition; write a comparison",
+                       here, spec->where, type_name(type));
     return 0;
 }
 
-static int bind_target_where(struct plan *plan, const char *at, struct expr *tree, struct plan_window *w,
-                             struct err *err)
+static int bind_target_where(struct plan *plan, const char *at, struct expr *tree,
+                             struct plan_window *w, struct err *err)
 {
     CLEANUP(mem_free_chars) char *here = mem_printf("%s.where", at);
     struct scope scope = history_scope(plan, here, plan->indexes[w->index].table);
@@ -181,7 +189,8 @@ static int bind_target_where(struct plan *plan, const char *at, struct expr *tre
     return r;
 }
 
-static int bind_known_at(struct plan *plan, const char *at, const char *name, struct plan_window *w, struct err *err)
+static int bind_known_at(struct plan *plan, const char *at, const char *name, struct plan_window *w,
+                         struct err *err)
 {
     w->known_at = -1;
     if (!name)
@@ -194,7 +203,8 @@ static int bind_known_at(struct plan *plan, const char *at, const char *name, st
         return r;
     enum type type = plan->tables[table].columns[column].shape.type;
     if (type != TYPE_DATE && type != TYPE_TIMESTAMP)
-        return err_set(err, ERR_INPUT, "%s: '%s' is %s, not a date or timestamp", here, name, type_name(type));
+        return err_set(err, ERR_INPUT, "%s: '%s' is %s, not a date or timestamp", here, name,
+                       type_name(type));
     w->known_at = plan_index_field(plan, w->index, column);
     return 0;
 }
@@ -217,7 +227,8 @@ static int add_entry(struct plan *plan, const struct plan_entry *e)
             memcmp(o->by_target, e->by_target, sizeof o->by_target) == 0)
             return i;
     }
-    plan->entries = mem_grow(plan->entries, &plan->entries_cap, (size_t)plan->n_entries + 1, sizeof *plan->entries);
+    plan->entries = mem_grow(plan->entries, &plan->entries_cap, (size_t)plan->n_entries + 1,
+                             sizeof *plan->entries);
     plan->entries[plan->n_entries] = *e;
     return plan->n_entries++;
 }
@@ -226,24 +237,27 @@ static int add_window(struct plan *plan, struct plan_window *w)
 {
     for (int i = 0; i < plan->n_windows; i++) {
         const struct plan_window *o = &plan->windows[i];
-        if (o->entry == w->entry && o->days == w->days && o->last == w->last && o->known_at == w->known_at &&
-            same_slots(&o->where, &w->where)) {
+        if (o->entry == w->entry && o->days == w->days && o->last == w->last &&
+            o->known_at == w->known_at && same_slots(&o->where, &w->where)) {
             bound_deinit(&w->where);
             return i;
         }
     }
-    plan->windows = mem_grow(plan->windows, &plan->windows_cap, (size_t)plan->n_windows + 1, sizeof *plan->windows);
+    plan->windows = mem_grow(plan->windows, &plan->windows_cap, (size_t)plan->n_windows + 1,
+                             sizeof *plan->windows);
     plan->windows[plan->n_windows] = *w;
     return plan->n_windows++;
 }
 
-/* Compile one window. history_by: the columns of the table that `by` is compared with (lookup's key); NULL: the
- * columns of the same names. */
+/* Compile one window. history_by: the columns of the table that `by` is compared with (lookup's
+ * key); NULL: the columns of the same names. */
 static int window_for(struct plan *plan, const char *at, const struct spec_window *spec, int table,
                       const int *history_by, int *ret, struct err *err)
 {
-    struct plan_window w = {.days = spec->days < DAYS_FOR_EVER ? spec->days : 0, .last = spec->last, .known_at = -1};
-    struct plan_entry e = {.delay_days = spec->delay_days < DAYS_FOR_EVER ? spec->delay_days : DAYS_FOR_EVER};
+    struct plan_window w = {
+        .days = spec->days < DAYS_FOR_EVER ? spec->days : 0, .last = spec->last, .known_at = -1};
+    struct plan_entry e = {.delay_days =
+                               spec->delay_days < DAYS_FOR_EVER ? spec->delay_days : DAYS_FOR_EVER};
     int by[GROUP_MAX_BY], where;
     struct expr *tree;
     int r = bind_by(plan, at, &spec->by, table, history_by, by, e.by_target, err);
@@ -289,7 +303,8 @@ static int window_shape(struct plan *plan, struct plan_feature *f, struct err *e
     return 0;
 }
 
-/* The largest absolute value of an integer column; a derived one is computed over the whole table for it. */
+/* The largest absolute value of an integer column; a derived one is computed over the whole table
+ * for it. */
 static __int128 largest(const struct plan_table *t, int column)
 {
     struct rows rows;
@@ -327,7 +342,10 @@ static int bind_window_args(struct plan *plan, struct plan_feature *f, int table
         f->field[k] = plan_index_field(plan, plan->windows[f->window].index, column);
     }
     if (f->use.n_args == 1 && f->use.calc->sums) {
-        enum type type = plan->tables[table].columns[plan->indexes[plan->windows[f->window].index].fields[f->field[0]].column].shape.type;
+        enum type type =
+            plan->tables[table]
+                .columns[plan->indexes[plan->windows[f->window].index].fields[f->field[0]].column]
+                .shape.type;
         if (type == TYPE_BOOL || type == TYPE_INT || type == TYPE_DECIMAL)
             want_sums(plan, plan->windows[f->window].index, f->field[0], &plan->windows[f->window]);
     }
@@ -345,7 +363,8 @@ static int bind_prior(struct plan *plan, struct plan_feature *f, int table, stru
         return err_set(err, ERR_INPUT, "%s: \"prior\" goes with mean and rate only", s->at);
     if (plan->windows[f->window].where.tree)
         return err_set(err, ERR_INPUT,
-                       "%s: \"prior\" and a \"where\" that mentions target. do not go together: every row would have a "
+                       "%s: \"prior\" and a \"where\" that mentions target. do not go together: "
+                       "every row would have a "
                        "prior of its own",
                        s->at);
     struct spec_window all = s->window;
@@ -369,7 +388,8 @@ static int fill_mismatch(const struct plan_feature *f, struct err *err)
                    json_type_name(f->spec->fill.type), type_name(f->shape.type));
 }
 
-/* What stands in place of null must have the column's type; a fraction makes an integer column float. */
+/* What stands in place of null must have the column's type; a fraction makes an integer column
+ * float. */
 static int check_fill(struct plan_feature *f, struct err *err)
 {
     const struct spec_fill *fill = &f->spec->fill;
@@ -381,7 +401,8 @@ static int check_fill(struct plan_feature *f, struct err *err)
     case JSON_NUMBER:
         if (type != TYPE_INT && type != TYPE_FLOAT && type != TYPE_DECIMAL)
             return fill_mismatch(f, err);
-        if (type == TYPE_DECIMAL || (type == TYPE_INT && (fill->number != floor(fill->number) || fabs(fill->number) > 9e15)))
+        if (type == TYPE_DECIMAL || (type == TYPE_INT && (fill->number != floor(fill->number) ||
+                                                          fabs(fill->number) > 9e15)))
             f->shape.type = TYPE_FLOAT;
         break;
     case JSON_BOOL:
@@ -389,7 +410,7 @@ static int check_fill(struct plan_feature *f, struct err *err)
             return fill_mismatch(f, err);
         break;
     default:
-        if (type == TYPE_DATE ? !date_parse(fill->text, strlen(fill->text), &ignored)
+        if (type == TYPE_DATE        ? !date_parse(fill->text, strlen(fill->text), &ignored)
             : type == TYPE_TIMESTAMP ? !timestamp_parse(fill->text, strlen(fill->text), &ignored)
                                      : type != TYPE_STRING)
             return fill_mismatch(f, err);
@@ -402,7 +423,8 @@ static int check_fill(struct plan_feature *f, struct err *err)
     return 0;
 }
 
-static int parse_call(struct plan_feature *f, const char *text, enum calc_place place, struct err *err)
+static int parse_call(struct plan_feature *f, const char *text, enum calc_place place,
+                      struct err *err)
 {
     int r = call_parse(text, &f->call, err);
     if (r == 0)
@@ -410,8 +432,8 @@ static int parse_call(struct plan_feature *f, const char *text, enum calc_place 
     return r < 0 ? err_prefix(err, "%s: in \"%s\"", f->spec->at, text) : 0;
 }
 
-static int add_window_feature(struct plan *plan, int feature, int table, const int *history_by, const char *text,
-                              struct err *err)
+static int add_window_feature(struct plan *plan, int feature, int table, const int *history_by,
+                              const char *text, struct err *err)
 {
     struct plan_feature *f = &plan->features[feature];
     const struct spec_feature *s = f->spec;
@@ -439,18 +461,20 @@ static int visit_window(struct plan *plan, int feature, struct err *err)
     if (r < 0)
         return r;
     if (plan->tables[table].table->time < 0)
-        return err_set(err, ERR_INPUT, "%s: table '%s' has no time, so it has no history; use \"lookup\"", s->at,
+        return err_set(err, ERR_INPUT,
+                       "%s: table '%s' has no time, so it has no history; use \"lookup\"", s->at,
                        plan->tables[table].table->name);
     return add_window_feature(plan, feature, table, NULL, s->text, err);
 }
 
 /* "TABLE.COLUMN" of asof and lookup: the table, and last(`COLUMN`) as the calculation. */
-static int split_source(struct plan *plan, const struct spec_feature *s, int *ret_table, char **ret_call,
-                        struct err *err)
+static int split_source(struct plan *plan, const struct spec_feature *s, int *ret_table,
+                        char **ret_call, struct err *err)
 {
     const char *dot = strchr(s->text, '.');
     if (!dot || dot == s->text || !dot[1])
-        return err_set(err, ERR_INPUT, "%s: \"%s\" is not of the form TABLE.COLUMN", s->at, s->text);
+        return err_set(err, ERR_INPUT, "%s: \"%s\" is not of the form TABLE.COLUMN", s->at,
+                       s->text);
     CLEANUP(mem_free_chars) char *table = mem_strndup(s->text, (size_t)(dot - s->text));
     int r = find_table(plan, s->at, table, ret_table, err);
     if (r == 0)
@@ -486,12 +510,14 @@ static int visit_lookup(struct plan *plan, int feature, struct err *err)
         return r;
     int key = plan->tables[table].table->key;
     if (plan->tables[table].table->time >= 0 || key < 0)
-        return err_set(err, ERR_INPUT, "%s: table '%s' has %s; use \"asof\", or create the snapshot with key=", s->at,
-                       plan->tables[table].table->name,
+        return err_set(err, ERR_INPUT,
+                       "%s: table '%s' has %s; use \"asof\", or create the snapshot with key=",
+                       s->at, plan->tables[table].table->name,
                        plan->tables[table].table->time >= 0 ? "a time" : "no key");
     if (s->window.by.n != 1)
-        return err_set(err, ERR_INPUT, "%s: \"lookup\" takes one column in \"by\": the one to find in '%s.%s'", s->at,
-                       plan->tables[table].table->name, plan->tables[table].columns[key].name);
+        return err_set(
+            err, ERR_INPUT, "%s: \"lookup\" takes one column in \"by\": the one to find in '%s.%s'",
+            s->at, plan->tables[table].table->name, plan->tables[table].columns[key].name);
     return add_window_feature(plan, feature, table, &key, call, err);
 }
 
@@ -574,11 +600,11 @@ int plan_visit_feature(struct plan *plan, int feature, struct err *err)
 
 /* ---- all features ---- */
 
-static struct plan_feature *add_feature(struct plan *plan, const struct spec_feature *s, enum feature_how how,
-                                        char *name)
+static struct plan_feature *add_feature(struct plan *plan, const struct spec_feature *s,
+                                        enum feature_how how, char *name)
 {
-    plan->features =
-        mem_grow(plan->features, &plan->features_cap, (size_t)plan->n_features + 1, sizeof *plan->features);
+    plan->features = mem_grow(plan->features, &plan->features_cap, (size_t)plan->n_features + 1,
+                              sizeof *plan->features);
     struct plan_feature *f = &plan->features[plan->n_features++];
     *f = (struct plan_feature){
         .name = name, .spec = s, .how = how, .window = -1, .prior_window = -1};

@@ -81,7 +81,8 @@ static void build(const struct plan *plan, struct plan_index *x, struct rows *ro
     request_deinit(&r);
 }
 
-/* Build what is not mapped, several indexes at once. Derived columns are computed before, each by all threads. */
+/* Build what is not mapped, several indexes at once. Derived columns are computed before, each by
+ * all threads. */
 static void build_missing(struct plan *plan, int threads)
 {
     struct rows *rows = mem_zalloc(sizeof *rows * (size_t)(plan->n_tables + 1));
@@ -103,7 +104,8 @@ char *plan_index_path(const struct plan *plan, const char *index_dir, const stru
 {
     char name[33];
     index_name(plan->snapshot->id, x->text, name);
-    return index_dir ? fs_join(index_dir, name) : mem_printf("%s/index/%s", plan->snapshot->dir, name);
+    return index_dir ? fs_join(index_dir, name)
+                     : mem_printf("%s/index/%s", plan->snapshot->dir, name);
 }
 
 /* Map what is there; *ret_missing counts the rest. */
@@ -143,7 +145,8 @@ static void finish_strings(struct plan *plan)
     }
 }
 
-int plan_index(struct plan *plan, const char *index_dir, int threads, int *ret_built, struct err *err)
+int plan_index(struct plan *plan, const char *index_dir, int threads, int *ret_built,
+               struct err *err)
 {
     int missing;
     int r = map_present(plan, index_dir, &missing, err);
@@ -157,7 +160,8 @@ int plan_index(struct plan *plan, const char *index_dir, int threads, int *ret_b
     return 0;
 }
 
-int plan_index_write(struct plan *plan, const char *index_dir, int threads, int *ret_written, struct err *err)
+int plan_index_write(struct plan *plan, const char *index_dir, int threads, int *ret_written,
+                     struct err *err)
 {
     int missing, written = 0;
     int r = map_present(plan, index_dir, &missing, err);

@@ -5,8 +5,8 @@
  *     tables    their columns, stored and derived            plan_columns.c, plan_rows.c (stage A)
  *     indexes   one per (table, by, where)                   plan_index.c
  *     windows   one per slice of an index; shared by calcs   plan_window.c   (stage B)
- *     features  what is computed, in dependency order        plan_features.c, plan_compute.c (B and C)
- *     outputs   what is written, in output order             plan.c
+ *     features  what is computed, in dependency order        plan_features.c, plan_compute.c (B and
+ * C) outputs   what is written, in output order             plan.c
  *
  * Parts name each other by number, so that arrays may grow while a plan is compiled. */
 #ifndef FEATURES_PLAN_PARTS_H
@@ -46,14 +46,14 @@ struct group_part {
 
 struct plan_column {
     char *name;
-    struct column shape;         /* data of a stored column; type, scale, nullable … of a derived one */
+    struct column shape; /* data of a stored column; type, scale, nullable … of a derived one */
     bool derived;
-    const char *result;          /* NULL, or the result column that it is or reads */
-    char *text;                  /* what it is, names of derived columns written out: for index names */
+    const char *result; /* NULL, or the result column that it is or reads */
+    char *text;         /* what it is, names of derived columns written out: for index names */
     const struct spec_column *spec;
     enum visit visit;
-    struct bound expr;           /* derived by an expression … */
-    struct group_part *group;    /* … or by a group statistic */
+    struct bound expr;        /* derived by an expression … */
+    struct group_part *group; /* … or by a group statistic */
 };
 
 struct plan_table {
@@ -62,7 +62,7 @@ struct plan_table {
     struct plan_column *columns;   /* first the stored ones, by their numbers */
     int n_columns;
     size_t columns_cap;
-    bool read;                     /* results depend on it */
+    bool read; /* results depend on it */
 };
 
 struct plan_field { /* a column that an index copies */
@@ -85,27 +85,27 @@ struct plan_index {
 
 struct plan_entry { /* how target rows come to their entity's history; shared by windows */
     int index;
-    bool own;                    /* of the target's table and by its own columns: rows know their entity */
+    bool own; /* of the target's table and by its own columns: rows know their entity */
     int by_target[GROUP_MAX_BY]; /* the target's columns to find the entity by */
     int64_t delay_days;          /* 0: none */
 };
 
 struct plan_window {
     int entry;
-    int index;                   /* the entry's */
-    int64_t days, last;          /* 0: none */
-    int known_at;                /* a field of the index, or -1 */
-    struct bound where;          /* the condition that mentions target., over fields; tree NULL: none */
+    int index;          /* the entry's */
+    int64_t days, last; /* 0: none */
+    int known_at;       /* a field of the index, or -1 */
+    struct bound where; /* the condition that mentions target., over fields; tree NULL: none */
 };
 
 enum feature_how {
-    HOW_WINDOW,   /* a calculation over a window (as-of and lookup too) */
-    HOW_AGE,      /* days from the window's newest row to the cutoff */
+    HOW_WINDOW, /* a calculation over a window (as-of and lookup too) */
+    HOW_AGE,    /* days from the window's newest row to the cutoff */
     HOW_GROUP,
     HOW_EXPR,
 };
 
-struct filled_dict { /* a dictionary with one more string in its place */
+struct filled_dict {  /* a dictionary with one more string in its place */
     struct dict dict; /* arrays owned; offsets NULL until it is made */
     int32_t code;     /* of that string */
     bool grown;       /* codes from there on are one higher than they were */
@@ -116,7 +116,8 @@ struct plan_feature {
     const struct spec_feature *spec;
     enum feature_how how;
     enum visit visit;
-    struct column shape;       /* type, scale, nullable, max_chars; a string's dictionary may come later */
+    struct column
+        shape; /* type, scale, nullable, max_chars; a string's dictionary may come later */
     /* windows */
     int window;
     struct call *call;
@@ -128,7 +129,7 @@ struct plan_feature {
     struct group_part *group;
     /* expressions */
     struct bound expr;
-    int part;                  /* which of the columns that cyc and onehot make */
+    int part; /* which of the columns that cyc and onehot make */
 };
 
 struct plan_output {
@@ -156,7 +157,7 @@ struct plan {
     struct plan_feature *features;
     int n_features;
     size_t features_cap;
-    int *order;                /* features of stage C in the order of their dependencies */
+    int *order; /* features of stage C in the order of their dependencies */
     int n_order;
     struct plan_output *outputs;
     int n_outputs;
@@ -167,26 +168,32 @@ struct plan {
 /* Who reads, and what it may read. */
 struct scope {
     struct plan *plan;
-    const char *at;    /* path in the spec, for messages */
-    int table;         /* whose columns plain names are */
-    bool history;      /* rows strictly before the cutoff (or labels): result columns may be read */
-    bool target;       /* target.x may be written */
-    bool features;     /* features may be read … */
-    int self;          /* … but not this one */
-    bool parts;        /* cyc and onehot may be written */
-    int fields_of;     /* an index whose fields SLOT_COLUMN numbers are (added as needed), or -1: columns */
+    const char *at; /* path in the spec, for messages */
+    int table;      /* whose columns plain names are */
+    bool history;   /* rows strictly before the cutoff (or labels): result columns may be read */
+    bool target;    /* target.x may be written */
+    bool features;  /* features may be read … */
+    int self;       /* … but not this one */
+    bool parts;     /* cyc and onehot may be written */
+    int fields_of;  /* an index whose fields SLOT_COLUMN numbers are (added as needed), or -1:
+                       columns */
 };
 
 int plan_add_tables(struct plan *plan, struct err *err);
-/* The number of a column that `at` may read on a target row or in history, derived ones compiled; ERR_INPUT. */
+/* The number of a column that `at` may read on a target row or in history, derived ones compiled;
+ * ERR_INPUT. */
 int plan_find_column(const struct scope *scope, const char *name, int *ret, struct err *err);
 /* Parse text and bind it in the scope. */
 int plan_bind(const struct scope *scope, const char *text, struct bound *ret, struct err *err);
-int plan_bind_tree(const struct scope *scope, struct expr *tree, struct bound *ret, struct err *err); /* takes tree */
-/* A history expression as a column of the table: an existing one when it is just a name, else a derived one. */
-int plan_expression_column(const struct scope *scope, const struct expr *tree, int *ret, struct err *err);
-int plan_bind_group(const struct scope *scope, const char *calc, const struct name_list *within, bool others,
-                    struct group_part **ret, struct column *ret_shape, struct err *err);
+int plan_bind_tree(const struct scope *scope, struct expr *tree, struct bound *ret,
+                   struct err *err); /* takes tree */
+/* A history expression as a column of the table: an existing one when it is just a name, else a
+ * derived one. */
+int plan_expression_column(const struct scope *scope, const struct expr *tree, int *ret,
+                           struct err *err);
+int plan_bind_group(const struct scope *scope, const char *calc, const struct name_list *within,
+                    bool others, struct group_part **ret, struct column *ret_shape,
+                    struct err *err);
 void bound_deinit(struct bound *bound);
 void group_part_free(struct group_part *group);
 void plan_columns_deinit(struct plan_table *table);
@@ -194,25 +201,29 @@ void plan_columns_deinit(struct plan_table *table);
 /* ---- plan_features.c ---- */
 
 int plan_add_features(struct plan *plan, struct err *err);
-int plan_visit_feature(struct plan *plan, int feature, struct err *err); /* compile it and what it reads */
-int plan_index_field(struct plan *plan, int index, int column); /* the field's number; added if need be */
+int plan_visit_feature(struct plan *plan, int feature,
+                       struct err *err); /* compile it and what it reads */
+int plan_index_field(struct plan *plan, int index,
+                     int column); /* the field's number; added if need be */
 void plan_features_deinit(struct plan *plan);
 
 /* ---- plan_rows.c ---- */
 
-/* Columns of a range of a table's rows; derived ones are computed when first asked for. The range must
- * hold whole groups: whole days, or the whole table. */
+/* Columns of a range of a table's rows; derived ones are computed when first asked for. The range
+ * must hold whole groups: whole days, or the whole table. */
 struct rows {
     const struct plan_table *table;
     int64_t first, n;
     int threads;
     struct column *columns; /* one per column of the table; type TYPE_NULL: not yet there */
 };
-void rows_init(struct rows *rows, const struct plan_table *table, int64_t first, int64_t n, int threads);
+void rows_init(struct rows *rows, const struct plan_table *table, int64_t first, int64_t n,
+               int threads);
 void rows_deinit(struct rows *rows);
 const struct column *rows_column(struct rows *rows, int column);
 
-/* Rows with equal values in some columns, side by side: group g is order[offsets[g] .. offsets[g + 1]). */
+/* Rows with equal values in some columns, side by side: group g is order[offsets[g] .. offsets[g +
+ * 1]). */
 struct groups {
     struct grouping by_value;
     int32_t *offsets, *order;
@@ -221,13 +232,16 @@ struct groups {
 void groups_init(struct groups *groups, const struct column *within, int n_within, int64_t n);
 void groups_deinit(struct groups *groups);
 
-/* Evaluate a group calculation over the n rows of groups. ret is a new column of `shape`, owned by the caller. */
-void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *groups, int64_t n,
-                     const struct column *shape, struct column *ret);
+/* Evaluate a group calculation over the n rows of groups. ret is a new column of `shape`, owned by
+ * the caller. */
+void group_part_eval(const struct group_part *part, const struct column *args,
+                     const struct groups *groups, int64_t n, const struct column *shape,
+                     struct column *ret);
 
-/* Places of an expression's names when it runs over a range of rows: columns from rows, features from an array
- * of columns (NULL: it reads none). ret has room for bound->n_slots. */
-void bound_places(const struct bound *bound, struct rows *rows, const struct column *features, struct expr_slot *ret);
+/* Places of an expression's names when it runs over a range of rows: columns from rows, features
+ * from an array of columns (NULL: it reads none). ret has room for bound->n_slots. */
+void bound_places(const struct bound *bound, struct rows *rows, const struct column *features,
+                  struct expr_slot *ret);
 
 /* ---- plan_index.c ---- */
 
@@ -238,13 +252,13 @@ char *plan_index_path(const struct plan *plan, const char *index_dir, const stru
 
 struct key { /* one computation: the target rows of a date, or rows that are given */
     struct plan *plan;
-    int64_t day;                   /* unless rows are given */
+    int64_t day; /* unless rows are given */
     int threads;
     const struct plan_rows *given; /* NULL: rows of the snapshot */
     struct column given_day;       /* their dates */
     struct rows rows;
-    int64_t *cutoff_us;            /* per row */
-    struct column *features;       /* by number; filled by key_compute */
+    int64_t *cutoff_us;               /* per row */
+    struct column *features;          /* by number; filled by key_compute */
     const struct group_part *grouped; /* whose groups are in groups; NULL: nobody's yet */
     struct groups groups;
 };
@@ -258,7 +272,8 @@ int32_t *key_chosen(struct key *k, int64_t *ret_n);
 
 /* ---- plan_value.c ---- */
 
-/* Write one answer of a calculation into row `to` of dst: for RESULT_ROW, value.i is the row of arg. */
+/* Write one answer of a calculation into row `to` of dst: for RESULT_ROW, value.i is the row of
+ * arg. */
 void value_store(struct column *dst, int64_t to, enum calc_result result, union calc_value value,
                  const struct column *arg);
 void value_null(struct column *dst, int64_t to);
@@ -267,7 +282,8 @@ void value_copy(struct column *dst, int64_t to, const struct column *src, int64_
 /* Make the dictionary `from` with text in it. */
 void value_fill_dict(const struct dict *from, const char *text, struct filled_dict *ret);
 void filled_dict_deinit(struct filled_dict *filled);
-/* Copy the dictionary of a string column into memory that the column owns, so that it may outlive its source. */
+/* Copy the dictionary of a string column into memory that the column owns, so that it may outlive
+ * its source. */
 void value_own_dict(struct column *column);
 /* Put the feature's `fill` where a column of n rows has nulls. */
 void value_fill(const struct plan_feature *feature, struct column *column);
@@ -278,26 +294,27 @@ struct series value_series(const struct column *column, int64_t first);
 struct target_rows { /* the key's rows, as stage B sees them */
     struct rows *rows;
     const int64_t *cutoff_us;
-    bool in_snapshot;         /* row k is row rows->first + k of the target table */
+    bool in_snapshot; /* row k is row rows->first + k of the target table */
 };
 
-/* A chunk of target rows as one thread works on it: for each entry the history that ends at each row's cutoff, for
- * each window the slice of it. */
+/* A chunk of target rows as one thread works on it: for each entry the history that ends at each
+ * row's cutoff, for each window the slice of it. */
 struct ends {
-    int32_t *from, *end;      /* per row of the chunk: positions [from, end) are the entity's, before the cutoff */
+    int32_t *from,
+        *end; /* per row of the chunk: positions [from, end) are the entity's, before the cutoff */
 };
 struct spans {
-    int32_t *lo, *hi;         /* per row: positions, or places in list when filtered */
+    int32_t *lo, *hi; /* per row: positions, or places in list when filtered */
     bool filtered;
-    int32_t *list;            /* when filtered: the positions that passed */
+    int32_t *list; /* when filtered: the positions that passed */
     size_t list_n, list_cap;
 };
 struct chunk {
     const struct plan *plan;
     const struct target_rows *target;
-    int64_t first, n;         /* target rows [first, first + n) */
-    struct ends *ends;        /* of each entry */
-    struct spans *spans;      /* of each window */
+    int64_t first, n;             /* target rows [first, first + n) */
+    struct ends *ends;            /* of each entry */
+    struct spans *spans;          /* of each window */
     struct calc_scratch *scratch; /* owned */
 };
 enum { CHUNK_ROWS = 128 };
@@ -306,6 +323,7 @@ void chunk_bind(struct chunk *chunk, int64_t first, int64_t n); /* n at most CHU
 void chunk_deinit(struct chunk *chunk);
 
 /* One feature over a bound chunk, into the chunk's rows of ret. */
-void chunk_feature(const struct chunk *chunk, const struct plan_feature *feature, struct column *ret);
+void chunk_feature(const struct chunk *chunk, const struct plan_feature *feature,
+                   struct column *ret);
 
 #endif

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-void rows_init(struct rows *rows, const struct plan_table *table, int64_t first, int64_t n, int threads)
+void rows_init(struct rows *rows, const struct plan_table *table, int64_t first, int64_t n,
+               int threads)
 {
     *rows = (struct rows){.table = table, .first = first, .n = n, .threads = threads};
     rows->columns = mem_zalloc(sizeof *rows->columns * (size_t)(table->n_columns + 1));
@@ -22,12 +23,14 @@ void rows_deinit(struct rows *rows)
     *rows = (struct rows){0};
 }
 
-void bound_places(const struct bound *bound, struct rows *rows, const struct column *features, struct expr_slot *ret)
+void bound_places(const struct bound *bound, struct rows *rows, const struct column *features,
+                  struct expr_slot *ret)
 {
     for (int k = 0; k < bound->n_slots; k++) {
         int number = bound->slots[k].number;
-        ret[k] = (struct expr_slot){
-            .column = bound->slots[k].space == SLOT_FEATURE ? &features[number] : rows_column(rows, number)};
+        ret[k] = (struct expr_slot){.column = bound->slots[k].space == SLOT_FEATURE
+                                                  ? &features[number]
+                                                  : rows_column(rows, number)};
     }
 }
 
@@ -108,8 +111,8 @@ static void gather(const struct column *src, const int32_t *order, int64_t n, st
         ret->valid = NULL;
 }
 
-static void eval_groups(const struct group_part *part, const struct column *args, const struct groups *g,
-                        struct calc_scratch *scratch, struct column *out)
+static void eval_groups(const struct group_part *part, const struct column *args,
+                        const struct groups *g, struct calc_scratch *scratch, struct column *out)
 {
     for (int32_t k = 0; k < g->by_value.n_groups; k++) {
         int32_t first = g->offsets[k];
@@ -122,8 +125,9 @@ static void eval_groups(const struct group_part *part, const struct column *args
 }
 
 /* Arguments are brought into group order and answers back to row order. */
-static void eval_scattered(const struct group_part *part, const struct column *args, const struct groups *g, int64_t n,
-                           struct calc_scratch *scratch, struct column *ret)
+static void eval_scattered(const struct group_part *part, const struct column *args,
+                           const struct groups *g, int64_t n, struct calc_scratch *scratch,
+                           struct column *ret)
 {
     struct column ordered[2] = {0}, out;
     for (int k = 0; k < part->use.n_args; k++)
@@ -137,8 +141,9 @@ static void eval_scattered(const struct group_part *part, const struct column *a
     column_deinit(&ordered[1]);
 }
 
-void group_part_eval(const struct group_part *part, const struct column *args, const struct groups *g, int64_t n,
-                     const struct column *shape, struct column *ret)
+void group_part_eval(const struct group_part *part, const struct column *args,
+                     const struct groups *g, int64_t n, const struct column *shape,
+                     struct column *ret)
 {
     CLEANUP(calc_scratch_free) struct calc_scratch *scratch = calc_scratch_new();
     column_alloc(ret, shape->type, n, true);

@@ -47,7 +47,8 @@ void value_store(struct column *dst, int64_t to, enum calc_result result, union 
         if (column_is_null(arg, value.i))
             value_null(dst, to);
         else
-            store_f64(dst, to, (double)arg->i[value.i]); /* a fraction as `fill` made the column float */
+            store_f64(dst, to,
+                      (double)arg->i[value.i]); /* a fraction as `fill` made the column float */
     } else if (result == RESULT_ROW) {
         value_copy(dst, to, arg, value.i);
     } else if (dst->type == TYPE_INT) {
@@ -78,7 +79,8 @@ void value_fill_dict(const struct dict *from, const char *fill, struct filled_di
     while (at < n && text_compare(dict_text(from, at), text) < 0)
         at++;
     bool there = at < n && text_compare(dict_text(from, at), text) == 0;
-    int64_t bytes = n ? from->offsets[n] : 0, before = n ? from->offsets[at] : 0, more = there ? 0 : text.len;
+    int64_t bytes = n ? from->offsets[n] : 0, before = n ? from->offsets[at] : 0,
+            more = there ? 0 : text.len;
     int64_t *offsets = MEM_ARRAY(int64_t, (size_t)n + 2);
     char *joined = mem_alloc((size_t)(bytes + more) + 1);
     offsets[0] = 0;

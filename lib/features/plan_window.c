@@ -4,9 +4,9 @@
  *
  * The window rule (SEMANTICS): rows h with equal `by` values and
  *     cutoff - days <= h.time < cutoff     and where(h, target),     the newest `last` of them.
- * Without filters a window is a range of positions of its index: where history ends is searched once for all
- * windows of an entry, where it begins once for each. `where` with target. and known_at look at each row of the
- * range and leave a list of positions. */
+ * Without filters a window is a range of positions of its index: where history ends is searched
+ * once for all windows of an entry, where it begins once for each. `where` with target. and
+ * known_at look at each row of the range and leave a list of positions. */
 #include "features/plan_parts.h"
 
 #include <string.h>
@@ -15,8 +15,9 @@
 
 /* ---- entries: the entity, and where its history ends ---- */
 
-/* Rows of the snapshot know their entity and their place in it; the cutoff is never after the row's own time, so
- * history ends at that place or before. The times there are asked for early: they lie far apart. */
+/* Rows of the snapshot know their entity and their place in it; the cutoff is never after the row's
+ * own time, so history ends at that place or before. The times there are asked for early: they lie
+ * far apart. */
 static void find_own(const struct chunk *c, const struct index *x, struct ends *ends)
 {
     int64_t row = c->target->rows->first + c->first;
@@ -25,12 +26,15 @@ static void find_own(const struct chunk *c, const struct index *x, struct ends *
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->place[row + i] : 0;
         int32_t last = ends->end[i] > 0 ? ends->end[i] - 1 : 0;
-        const void *near = x->day ? (const void *)&x->day[last] : x->us ? (const void *)&x->us[last] : NULL;
+        const void *near = x->day  ? (const void *)&x->day[last]
+                           : x->us ? (const void *)&x->us[last]
+                                   : NULL;
         __builtin_prefetch(near);
     }
 }
 
-static void find_by_value(const struct chunk *c, const struct plan_entry *e, const struct index *x, struct ends *ends)
+static void find_by_value(const struct chunk *c, const struct plan_entry *e, const struct index *x,
+                          struct ends *ends)
 {
     struct column by[GROUP_MAX_BY];
     for (int k = 0; k < x->n_by; k++)
@@ -50,13 +54,15 @@ static void bind_entry(const struct chunk *c, const struct plan_entry *e, struct
     else
         find_by_value(c, e, x, ends);
     for (int64_t i = 0; i < c->n; i++)
-        ends->end[i] = index_before(x, ends->from[i], ends->end[i],
-                                    c->target->cutoff_us[c->first + i] - e->delay_days * DATE_US_PER_DAY);
+        ends->end[i] =
+            index_before(x, ends->from[i], ends->end[i],
+                         c->target->cutoff_us[c->first + i] - e->delay_days * DATE_US_PER_DAY);
 }
 
 /* ---- windows without filters ---- */
 
-static void bind_ranges(const struct chunk *c, const struct plan_window *w, const struct ends *ends, struct spans *s)
+static void bind_ranges(const struct chunk *c, const struct plan_window *w, const struct ends *ends,
+                        struct spans *s)
 {
     const struct index *x = c->plan->indexes[w->index].index;
     int64_t back_us = (c->plan->entries[w->entry].delay_days + w->days) * DATE_US_PER_DAY;
@@ -85,9 +91,10 @@ static void filter_init(struct filter *f)
     for (int k = 0; k < where->n_slots; k++) {
         bool of_target = where->slots[k].space == SLOT_TARGET;
         int number = where->slots[k].number;
-        f->places[k] = (struct expr_slot){
-            .column = of_target ? rows_column(f->chunk->target->rows, number) : &f->index->columns[number].values,
-            .constant = of_target};
+        f->places[k] =
+            (struct expr_slot){.column = of_target ? rows_column(f->chunk->target->rows, number)
+                                                   : &f->index->columns[number].values,
+                               .constant = of_target};
     }
 }
 
@@ -100,7 +107,8 @@ static bool known_before(const struct column *c, int64_t p, int64_t cutoff_us)
     return us < cutoff_us;
 }
 
-static void filter_block(const struct filter *f, int64_t row, int32_t first, int32_t n, uint8_t *keep)
+static void filter_block(const struct filter *f, int64_t row, int32_t first, int32_t n,
+                         uint8_t *keep)
 {
     const struct bound *where = &f->window->where;
     memset(keep, 1, (size_t)n);
@@ -125,7 +133,8 @@ static void turn_around(int32_t *list, size_t n)
 }
 
 /* Keep what passes, newest first until there are enough, then turn the list around. */
-static void filter_range(const struct filter *f, int64_t row, int32_t lo, int32_t hi, struct spans *s)
+static void filter_range(const struct filter *f, int64_t row, int32_t lo, int32_t hi,
+                         struct spans *s)
 {
     enum { BLOCK = 256 };
     int64_t enough = f->window->last ? f->window->last : INT64_MAX, kept = 0;

@@ -34,10 +34,11 @@ static int map_file(const char *dir, const struct layout_entry *entry, struct ma
     if (!map.at)
         return err->code = ERR_CONFIG;
     munmap(map.at, map.bytes);
-    return err_set(err, ERR_CONFIG,
-                   "%s has %zu bytes and must have %lld: it was cut short or changed; copy or create the "
-                   "snapshot again",
-                   entry->path, map.bytes, (long long)entry->bytes);
+    return err_set(
+        err, ERR_CONFIG,
+        "%s has %zu bytes and must have %lld: it was cut short or changed; copy or create the "
+        "snapshot again",
+        entry->path, map.bytes, (long long)entry->bytes);
 }
 
 /* The next file of the list, which must be `path` (taken) with an array of this type and shape;
