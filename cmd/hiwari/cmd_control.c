@@ -8,7 +8,7 @@
 #include "verbs.h"
 
 static int control(const struct args *args, int (*verb)(struct queue *, struct err *),
-                   const char *said, struct err *err)
+                   const char *said, const char *next, struct err *err)
 {
     const char *batch = args_at(args, 0);
     CLEANUP(queue_close) struct queue *queue = NULL;
@@ -19,25 +19,27 @@ static int control(const struct args *args, int (*verb)(struct queue *, struct e
         return connect_gone(queue, batch, err);
     if (r < 0)
         return r;
-    printf("%s %s\n", batch, said);
+    printf("%s %s", batch, said);
+    if (next)
+        printf("; to go on: hiwari %s %s", next, batch);
+    printf("\n");
     return 0;
 }
 
 int cmd_pause(const struct args *args, struct err *err)
 {
-    return control(args, queue_pause,
-                   "is paused: workers finish what they hold; 'hiwari resume' goes on", err);
+    return control(args, queue_pause, "is paused: workers finish what they hold", "resume", err);
 }
 
 int cmd_resume(const struct args *args, struct err *err)
 {
-    return control(args, queue_resume, "goes on", err);
+    return control(args, queue_resume, "goes on", NULL, err);
 }
 
 int cmd_cancel(const struct args *args, struct err *err)
 {
     return control(args, queue_cancel,
-                   "is cancelled: workers drop their keys; results and records stay", err);
+                   "is cancelled: workers drop their keys; results and records stay", NULL, err);
 }
 
 int cmd_purge(const struct args *args, struct err *err)

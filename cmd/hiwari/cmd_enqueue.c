@@ -28,9 +28,9 @@ static void report_json(const char *batch, const struct enqueue_result *result)
 static void report(const char *batch, const struct enqueue_result *result)
 {
     char n[5][OUTPUT_TEXT];
-    printf("batch %s: %s keys: %s added, %s there already, %s skipped because their result exists, "
+    printf("batch %s: %s: %s added, %s there already, %s skipped because their result exists, "
            "%s refused\n",
-           batch, output_count(result->total, n[0]), output_count(result->added, n[1]),
+           batch, output_many(result->total, "key", n[0]), output_count(result->added, n[1]),
            output_count(result->present, n[2]), output_count(result->skipped, n[3]),
            output_count(result->refused, n[4]));
     if (result->replaced)
@@ -56,6 +56,32 @@ static void advise(const struct args *args, const char *batch, const struct enqu
                 output_count(result->failed, n), batch);
     if (result->nothing_to_do)
         fprintf(stderr, "nothing to do: the batch is settled, and all its results are there\n");
+}
+
+/* What --durable has brought. */
+static void report_durable(const char *batch, const struct queue_durable *durable)
+{
+    char n[2][OUTPUT_TEXT];
+    fprintf(stderr, "durable: ");
+    if (durable->on_disk)
+        fprintf(stderr, "the keys are on the disk of Redis");
+    else if (!durable->appends)
+        fprintf(stderr,
+                "Redis has no append-only file (appendonly no), its machine may forget keys");
+    else if (!durable->can_tell)
+        fprintf(stderr,
+                "Redis %s cannot say what is on its disk (7.2 can); with appendfsync everysec its "
+                "machine may forget the last second",
+                durable->version);
+    else
+        fprintf(stderr, "Redis has not yet written the keys to its disk (appendfsync)");
+    if (durable->replicas)
+        fprintf(stderr, "; %s of %s replicas have the keys %s",
+                output_count(durable->replicas_told, n[0]), output_count(durable->replicas, n[1]),
+                durable->on_disk ? "on disk too" : "in memory");
+    fprintf(stderr, "\n");
+    if (!durable->on_disk)
+        fprintf(stderr, "if Redis loses the batch: hiwari reconcile %s --dest URL\n", batch);
 }
 
 int cmd_enqueue(const struct args *args, struct err *err)
@@ -87,7 +113,10 @@ int cmd_enqueue(const struct args *args, struct err *err)
         return r;
     options.queue = queue;
     struct enqueue_result result = {0};
+    struct queue_durable durable;
     r = enqueue_run(&options, &result, err);
+    if (r == 0 && options.settings.durable)
+        r = queue_wait_durable(queue, &durable, err);
     progress_clear(&progress);
     if (r < 0)
         return r;
@@ -96,5 +125,7 @@ int cmd_enqueue(const struct args *args, struct err *err)
     else
         report(batch, &result);
     advise(args, batch, &result);
+    if (options.settings.durable)
+        report_durable(batch, &durable);
     return 0;
 }

@@ -39,7 +39,8 @@ int cmd_retry(const struct args *args, struct err *err)
         output_json(root);
     } else {
         char count[OUTPUT_TEXT];
-        printf("%s failed keys wait again\n", output_count(result.moved, count));
+        printf("%s %s again\n", output_many(result.moved, "failed key", count),
+               result.moved == 1 ? "waits" : "wait");
         if (result.others)
             printf("%s of those named have not failed and were left as they are\n",
                    output_count(result.others, count));

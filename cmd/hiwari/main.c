@@ -190,8 +190,9 @@ static const struct option options_enqueue[] = {
           "times that a key may lose its worker before it has failed"),
     OPTION_REPLACE,
     TEXT("notify", "URL", "kept in _batch.json for a webhook; this version sends nothing yet"),
-    FLAG("durable",
-         "kept in _batch.json; this version leaves it to Redis when keys reach its disk"),
+    FLAG(
+        "durable",
+        "wait until the keys are on Redis' disk and its replicas, and say how far that can be had"),
     OPTIONS_REDIS,
     OPTION_JSON,
     END,

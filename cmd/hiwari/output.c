@@ -10,7 +10,6 @@ void output_json(const struct json *root)
 {
     CLEANUP(str_deinit) struct str text = {0};
     json_print(root, true, &text);
-    str_addc(&text, '\n');
     fwrite(text.s, 1, text.len, stdout);
 }
 
@@ -24,6 +23,13 @@ const char *output_count(int64_t n, char *buf)
         buf[at++] = plain[i];
     }
     buf[at] = '\0';
+    return buf;
+}
+
+const char *output_many(int64_t n, const char *what, char *buf)
+{
+    char count[OUTPUT_TEXT];
+    snprintf(buf, OUTPUT_TEXT, "%.20s %.20s%s", output_count(n, count), what, n == 1 ? "" : "s");
     return buf;
 }
 
@@ -68,6 +74,7 @@ int64_t output_snapshot_bytes(const struct snapshot *snapshot)
 
 void output_no_worker(const char *batch, const char *snapshot_dir)
 {
+    fflush(stdout); /* what it follows comes first, also where both go into one file */
     fprintf(stderr,
             "no worker is alive; start one where the snapshot is:\n  hiwari-worker --batch %s "
             "--snapshot %s\n",

@@ -11,11 +11,12 @@
 
 void output_json(const struct json *root);
 
-enum { OUTPUT_TEXT = 32 };
+enum { OUTPUT_TEXT = 48 };
 const char *output_count(int64_t n,
                          char *buf); /* 13,016; buf holds OUTPUT_TEXT bytes and is returned */
-const char *output_bytes(int64_t bytes, char *buf); /* 1.2 MB */
-const char *output_seconds(double s, char *buf);    /* 1.9 s, 2:05, 1:02:05 */
+const char *output_many(int64_t n, const char *what, char *buf); /* 1 key, 547 keys */
+const char *output_bytes(int64_t bytes, char *buf);              /* 1.2 MB */
+const char *output_seconds(double s, char *buf);                 /* 1.9 s, 2:05, 1:02:05 */
 
 int64_t output_snapshot_bytes(const struct snapshot *snapshot); /* of all its columns */
 

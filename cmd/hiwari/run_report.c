@@ -79,7 +79,7 @@ static void print_how_to_open(const struct run_report *report, const char *folde
 static void print_counts(const struct run_report *report)
 {
     const struct queue_status *status = &report->status;
-    char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT];
+    char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT], d[OUTPUT_TEXT];
     if (report->stopped && waiting_keys(status))
         printf("stopped: %s of %s keys are done\n", output_count(status->done, a),
                output_count(status->total, b));
@@ -87,12 +87,13 @@ static void print_counts(const struct run_report *report)
         printf("nothing to do: all %s results are there\n",
                output_count(report->enqueued.total, a));
     else if (report->computed > 0)
-        printf("%s keys, %s rows in %s (%d worker%s)\n", output_count(report->computed, a),
-               output_count(report->rows, b), output_seconds(report->seconds, c), report->workers,
-               report->workers == 1 ? "" : "s");
+        printf("%s, %s in %s (%s)\n", output_many(report->computed, "key", a),
+               output_many(report->rows, "row", b), output_seconds(report->seconds, c),
+               output_many(report->workers, "worker", d));
     int64_t there = report->enqueued.skipped + report->enqueued.present;
     if (report->computed > 0 && there > 0)
-        printf("%s results were there already\n", output_count(there, a));
+        printf("%s %s there already\n", output_many(there, "result", a),
+               there == 1 ? "was" : "were");
 }
 
 /* What is left to say to a person: to standard error, so that the summary can be piped. */
@@ -114,7 +115,8 @@ static void print_failures(const struct queue_status *status)
     if (!status->failed)
         return;
     char count[OUTPUT_TEXT];
-    fprintf(stderr, "%s keys have failed:\n", output_count(status->failed, count));
+    fprintf(stderr, "%s %s failed:\n", output_many(status->failed, "key", count),
+            status->failed == 1 ? "has" : "have");
     int shown = 0;
     for (int i = 0; i < status->n_failures && shown < FAILURES_SHOWN; i++) {
         const struct queue_failure *first = &status->failures[i];

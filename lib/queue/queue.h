@@ -96,6 +96,18 @@ int queue_add_done(struct queue *queue, const char *const *keys, int64_t n, stru
 /* No more keys. ERR_CONFIG if Redis holds another number of key records than expected_total. */
 int queue_seal(struct queue *queue, int64_t expected_total, struct err *err);
 
+/* Wait, some seconds at most, until what was written so far would outlive the server's machine, and
+ * say how far that is so. A server before 7.2 cannot be asked whether its disk has something. */
+struct queue_durable {
+    char version[24];      /* of the server */
+    bool appends;          /* it keeps an append-only file */
+    bool can_tell;         /* it has WAITAOF */
+    bool on_disk;          /* it said that its own disk has everything */
+    int64_t replicas;      /* it has so many, */
+    int64_t replicas_told; /* and so many have everything: on disk if can_tell, else in memory */
+};
+int queue_wait_durable(struct queue *queue, struct queue_durable *ret, struct err *err);
+
 /* ---- working ---- */
 
 struct worker_id {

@@ -28,6 +28,7 @@ struct redis {
     int64_t database;
     int64_t patience_ms;
     redisContext *context; /* NULL: not connected */
+    int64_t connections;   /* so far */
     bool full;             /* the last failure was a full memory: waiting does not help */
 };
 
@@ -207,6 +208,7 @@ static int redis_connect(struct redis *redis, struct err *err)
         redis_drop(redis);
         return ERR_UNREACHABLE;
     }
+    redis->connections++;
     redisSetTimeout(redis->context, command);
     if (!redis->path)
         redisEnableKeepAlive(redis->context);
@@ -261,6 +263,11 @@ void redis_close(struct redis *redis)
 const char *redis_url(const struct redis *redis)
 {
     return redis->url;
+}
+
+int64_t redis_connections(const struct redis *redis)
+{
+    return redis->connections;
 }
 
 /* ---- commands ---- */

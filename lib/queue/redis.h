@@ -25,6 +25,8 @@ int redis_open(const char *url, int64_t patience_ms, struct redis **ret, struct 
 void redis_close(struct redis *redis);
 MEM_CLEANUP(redis_close, struct redis *);
 const char *redis_url(const struct redis *redis); /* without password */
+/* How often it has connected: the same number before and after means one connection between. */
+int64_t redis_connections(const struct redis *redis);
 
 /* A command: its words one after the other. Zeroed is empty. */
 struct redis_cmd {

@@ -176,6 +176,34 @@ def test_a_batch_through_all_its_verbs():
         cli.says(cli.run("status", "foot", code=78, env=env).stderr, "no batch 'foot'")
 
 
+def enqueue_some(tmp, env, *more):
+    """A batch foot of three keys."""
+    return cli.run("enqueue", "foot", "--snapshot", cli.football_snapshot(tmp), "--spec",
+                   cli.FOOTBALL / "spec.json", "--dest", tmp / "out", "--limit", "3", *more, env=env)
+
+
+def test_status_exits_1_when_keys_wait_and_no_worker_was_seen_for_two_minutes():
+    with cli.scratch() as tmp, cli.redis() as url:
+        env = {**os.environ, "HIWARI_REDIS": url}
+        assert enqueue_some(tmp, env).stderr == ""
+        cli.run("status", "foot", env=env)
+        made_earlier = re.sub(r'"made_at": "[^"]*"', '"made_at": "2026-01-31T00:00:00Z"',
+                              (tmp / "out" / "_batch.json").read_text())
+        redis_cli = ["redis-cli", "-s", url.removeprefix("unix://")]
+        subprocess.run([*redis_cli, "-x", "SET", "hiwari:{foot}:json"], input=made_earlier, text=True, check=True,
+                       stdout=subprocess.DEVNULL)
+        cli.says(cli.run("status", "foot", code=1, env=env).stderr, "no worker was seen for two minutes",
+                 "hiwari-worker --batch foot")
+        cli.run("pause", "foot", env=env)
+        cli.run("status", "foot", env=env)
+
+
+def test_durable_says_how_far_the_keys_are_safe():
+    with cli.scratch() as tmp, cli.redis() as url:
+        env = {**os.environ, "HIWARI_REDIS": url}
+        cli.says(enqueue_some(tmp, env, "--durable").stderr, "appendonly no", "hiwari reconcile foot --dest")
+
+
 def test_a_redis_that_is_not_there_is_named():
     done = cli.run("status", "foot", "--redis", "unix:///nowhere/redis.sock", code=69)
     cli.says(done.stderr, "/nowhere/redis.sock")
@@ -190,6 +218,16 @@ def test_run_prints_one_json_object():
             ("settled", 4, 4, 0, 0), first
         second = json.loads(cli.football_run(snapshot, tmp / "out", *days).stdout)
         assert (second["computed"], second["there"]) == (0, 4), second
+
+
+def test_from_and_to_are_inclusive_and_limit_spreads():
+    with cli.scratch() as tmp:
+        snapshot = cli.football_snapshot(tmp)
+        cli.football_run(snapshot, tmp / "a", "--from", "2017-05-25", "--to", "2017-05-28")
+        assert cli.results(tmp / "a") == ["2017-05-25", "2017-05-28"], cli.results(tmp / "a")
+        cli.football_run(snapshot, tmp / "b", "--limit", "3")
+        first, middle, last = cli.results(tmp / "b")
+        assert (first, last) == ("2013-07-20", "2017-05-28") and "2014" < middle < "2017", middle
 
 
 def test_keys_come_from_a_file_or_from_standard_input():

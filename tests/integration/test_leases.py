@@ -161,6 +161,35 @@ def test_at_the_end_of_the_grace_time_a_started_key_is_released():
         batch.check()
 
 
+def test_a_lingering_worker_leaves_while_another_holds_a_key():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 20)  # a lease of 30 s: the stopped worker keeps what it holds
+        holder = batch.worker("--lease-keys", 1, fault="stop:before-put:3")
+        cli.wait_until(holder.is_stopped, "the worker stops")
+        lingering = batch.worker("--linger", 1)
+        lingering.wait(0, seconds=20)
+        assert lingering.said("--linger"), lingering.text()
+        status = batch.status()
+        assert status["state"] == "running" and status["leased"] > 0 and status["pending"] == 0, status
+        holder.signal(signal.SIGCONT)
+        holder.wait(0)
+        assert batch.status()["state"] == "settled" and batch.has_success()
+
+
+def test_workers_of_a_cancelled_batch_drop_their_keys_and_end_with_75():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", LEASE_S)
+        worker = batch.worker(fault="slow:computing:50")
+        batch.wait_for_results(3)
+        batch.hiwari("cancel", batch.name)
+        worker.wait(75)
+        there = cli.results(batch.dest)
+        assert 3 <= len(there) < hiwari.KEYS and not batch.has_success(), len(there)
+        assert batch.status()["state"] == "cancelled"
+
+
 def test_a_key_past_its_time_fails_and_its_worker_ends_with_70():
     needs_faults()
     with hiwari.football() as batch:

@@ -169,7 +169,10 @@ def test_a_key_that_finds_another_result_fails_and_waits_for_retry():
         failed = [line for line in batch.manifest() if line.get("state") == "failed"]
         assert [line["key"] for line in failed] == ["2014-08-16"] and failed[0]["class"] == "input"
         assert intruder.read_bytes() == b"not a zip"
-        batch.hiwari("retry", batch.name, "2014-08-16")
+        cli.says(batch.hiwari("status", batch.name, code=1).stderr, f"hiwari retry {batch.name} --all")
+        again = batch.hiwari("retry", batch.name, "2014-08-16")
+        cli.says(again.stdout, "1 failed key waits again")
+        cli.says(again.stderr, "no worker is alive", f"hiwari-worker --batch {batch.name}")
         intruder.unlink()
         batch.finish()
         batch.check()

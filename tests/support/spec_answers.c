@@ -6,9 +6,9 @@
  *     spec_answers --table NAME=FILE[,time=COL][,group=COL][,key=COL] ... --spec SPEC --work DIR
  *                  [--key DATE]
  *
- * Makes a snapshot in DIR/snapshot and writes DIR/answers/KEY.csv for every key, or one. Each key is
- * computed with one thread and without an index directory, again with three threads, and again with
- * the index mapped from DIR/index; the bytes must be equal. */
+ * Makes a snapshot in DIR/snapshot and writes DIR/answers/KEY.csv for every key, or one. Each key
+ * is computed with one thread and without an index directory, again with three threads, and again
+ * with the index mapped from DIR/index; the bytes must be equal. */
 #include <stdio.h>
 
 #include "base/date.h"

@@ -2,6 +2,8 @@
  * Copyright The hiwari authors */
 /* test_queue_batch.c - a batch's life: begin, seal, settle, reopen, retry, move, purge; looking at
  * it; fsck. */
+#include <unistd.h>
+
 #include "queue_fixture.h"
 
 /* ---- begin and destinations ---- */
@@ -549,6 +551,56 @@ START_TEST(test_the_text_of_the_batch_is_kept)
 }
 END_TEST
 
+/* Every server can be asked; what it can promise depends on it. */
+START_TEST(test_waiting_for_the_disk_says_what_the_server_can_promise)
+{
+    batch_usual(3);
+    struct queue_durable durable;
+    ck_ok(queue_wait_durable(queue, &durable, &err));
+    ck_assert(durable.appends);
+    ck_assert_int_eq(durable.on_disk, durable.can_tell);
+    ck_assert_int_eq(durable.replicas, 0);
+    int major = 0, minor = 0;
+    ck_assert_int_eq(sscanf(durable.version, "%d.%d", &major, &minor), 2);
+    ck_assert_int_eq(durable.can_tell, major > 7 || (major == 7 && minor >= 2));
+}
+END_TEST
+
+/* A server that listens on a port of its own, so that another one can follow it. */
+static void replica_pair_start(struct redis_server *first, struct redis_server *second)
+{
+    int port = 20000 + (int)(getpid() % 20000);
+    CLEANUP(mem_free_chars) char *words = mem_printf("%d", port);
+    redis_server_start(first, (const char *const[]){"--port", words, "--bind", "127.0.0.1", NULL});
+    redis_server_start(second, (const char *const[]){"--replicaof", "127.0.0.1", words, NULL});
+    for (int i = 0; i < 500; i++) {
+        CLEANUP(mem_free_chars) char *info = redis_server_command(second, "INFO replication");
+        if (strstr(info, "master_link_status:up"))
+            return;
+        clock_sleep_ms(20);
+    }
+    ck_abort_msg("the replica does not follow");
+}
+
+START_TEST(test_waiting_counts_the_replicas_that_have_everything)
+{
+    struct redis_server first, second;
+    replica_pair_start(&first, &second);
+    const struct queue_options options = {.url = first.url, .patience_ms = 3000};
+    struct queue_settings settings = settings_usual();
+    struct queue *q = NULL;
+    struct queue_durable durable;
+    ck_ok(queue_open(&options, &q, &err));
+    ck_ok(queue_begin(q, "b", "inc-1", &settings, &err));
+    ck_ok(queue_wait_durable(q, &durable, &err));
+    ck_assert_int_eq(durable.replicas, 1);
+    ck_assert_int_eq(durable.replicas_told, 1);
+    queue_close(q);
+    redis_server_stop(&second);
+    redis_server_stop(&first);
+}
+END_TEST
+
 /* ---- fsck ---- */
 
 /* One finding that speaks of key and what; mended, fsck finds nothing more and the counts are
@@ -691,6 +743,8 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_each_visits_every_record);
     tcase_add_test(t, test_batches_are_listed_by_name);
     tcase_add_test(t, test_the_text_of_the_batch_is_kept);
+    tcase_add_test(t, test_waiting_for_the_disk_says_what_the_server_can_promise);
+    tcase_add_test(t, test_waiting_counts_the_replicas_that_have_everything);
     tcase_add_test(t, test_fsck_of_a_busy_batch_finds_nothing);
     tcase_add_test(t, test_fsck_gives_back_a_leased_key_that_no_deadline_takes_back);
     tcase_add_test(t, test_fsck_takes_a_key_out_of_the_wrong_one_of_two_places);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* unit.h - the main function of a unit test program: TAP on stdout, so that Meson counts each test. */
+/* unit.h - the main function of a unit test program: TAP on stdout, so that Meson counts each test.
+ */
 #ifndef UNIT_UNIT_H
 #define UNIT_UNIT_H
 
