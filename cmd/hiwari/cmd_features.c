@@ -10,8 +10,7 @@
 #include "base/date.h"
 #include "base/fs.h"
 #include "codec/csv.h"
-#include "codec/npy.h"
-#include "codec/zip.h"
+#include "codec/npz.h"
 #include "features/reads.h"
 #include "planned.h"
 #include "source/source_rows.h"
@@ -116,25 +115,7 @@ static void in_file_order(const struct frame *frame, const int32_t *order, struc
 
 static int pack_npz(const struct frame *frame, bool float32, struct str *ret, struct err *err)
 {
-    int n = frame->n_columns, r = 0;
-    struct zip_member *members = mem_zalloc(((size_t)n + 1) * sizeof *members);
-    struct str *files = mem_zalloc(((size_t)n + 1) * sizeof *files);
-    for (int i = 0; i < n; i++) {
-        if (r == 0)
-            r = npy_write_column(&files[i], &frame->columns[i], float32, err);
-        members[i] = (struct zip_member){.name = mem_printf("%s.npy", frame->columns[i].name),
-                                         .data = files[i].s,
-                                         .len = files[i].len};
-    }
-    if (r == 0)
-        r = zip_pack(members, n, NULL, NULL, ret, err);
-    for (int i = 0; i < n; i++) {
-        free(members[i].name);
-        str_deinit(&files[i]);
-    }
-    free(members);
-    free(files);
-    return r;
+    return npz_pack(frame, float32, NULL, NULL, ret, err);
 }
 
 static int write_frame(const struct spec *spec, const struct frame *frame, const char *out,

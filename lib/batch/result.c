@@ -9,7 +9,7 @@
 #include "batch/batch_file.h"
 #include "codec/csv.h"
 #include "codec/json.h"
-#include "codec/npy.h"
+#include "codec/npz.h"
 
 enum {
     IDENTITY_FORMAT = 1,
@@ -204,24 +204,7 @@ static int pack_csv(const struct result_options *options, const struct frame *fr
 static int pack_npz(const struct result_options *options, const struct frame *frame,
                     struct result *result, struct err *err)
 {
-    int n = frame->n_columns, r = 0;
-    struct zip_member *members = mem_zalloc(((size_t)n + 1) * sizeof(*members));
-    struct str *files = mem_zalloc(((size_t)n + 1) * sizeof(*files));
-    for (int i = 0; r == 0 && i < n; i++) {
-        r = npy_write_column(&files[i], &frame->columns[i], options->float32, err);
-        members[i].name = mem_printf("%s.npy", frame->columns[i].name);
-        members[i].data = files[i].s;
-        members[i].len = files[i].len;
-    }
-    if (r == 0)
-        r = zip_pack(members, n, make_comment, result->identity, &result->zip, err);
-    for (int i = 0; i < n; i++) {
-        free(members[i].name);
-        str_deinit(&files[i]);
-    }
-    free(members);
-    free(files);
-    return r;
+    return npz_pack(frame, options->float32, make_comment, result->identity, &result->zip, err);
 }
 
 int result_pack(const struct result_options *options, const struct frame *frame, struct result *ret,
