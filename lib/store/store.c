@@ -116,8 +116,8 @@ int store_put(struct store *store, const char *name, const void *data, size_t le
     return r;
 }
 
-int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
-              int64_t *ret_generation, struct err *err)
+static int get(struct store *store, const char *name, struct store_span span, struct str *ret,
+               int64_t *ret_generation, struct err *err)
 {
     int r = check_name(store, name, err);
     if (r < 0)
@@ -125,10 +125,25 @@ int store_get(struct store *store, const char *name, size_t max_tail, struct str
     if (fault_before("store"))
         return fault_err(store, "read", name, err);
     int64_t generation = 0;
-    r = store->driver->get(store, name, max_tail, ret, &generation, err);
+    r = store->driver->get(store, name, span, ret, &generation, err);
     if (r == 0 && ret_generation)
         *ret_generation = generation;
     return r;
+}
+
+int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
+              int64_t *ret_generation, struct err *err)
+{
+    struct store_span whole = {.offset = 0, .len = INT64_MAX};
+    struct store_span tail = {.offset = -(int64_t)max_tail, .len = (int64_t)max_tail};
+    return get(store, name, max_tail ? tail : whole, ret, ret_generation, err);
+}
+
+int store_get_part(struct store *store, const char *name, int64_t offset, int64_t len,
+                   struct str *ret, int64_t *ret_generation, struct err *err)
+{
+    struct store_span part = {.offset = offset, .len = len};
+    return get(store, name, part, ret, ret_generation, err);
 }
 
 int store_delete(struct store *store, const char *name, int64_t expect, struct err *err)

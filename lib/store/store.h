@@ -52,6 +52,11 @@ int store_put(struct store *store, const char *name, const void *data, size_t le
 int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
               int64_t *ret_generation, struct err *err);
 
+/* Read len bytes from offset on; fewer only where the object ends, none beyond it. For objects too
+ * large to be held: whoever reads part after part compares the generations. 0 or STORE_ABSENT. */
+int store_get_part(struct store *store, const char *name, int64_t offset, int64_t len,
+                   struct str *ret, int64_t *ret_generation, struct err *err);
+
 /* 0, STORE_ABSENT, or STORE_CHANGED. */
 int store_delete(struct store *store, const char *name, int64_t expect, struct err *err);
 

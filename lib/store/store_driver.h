@@ -9,6 +9,11 @@
 
 #include "store/store.h"
 
+/* Which bytes of an object: len of them from offset on; a negative offset counts from the end. */
+struct store_span {
+    int64_t offset, len;
+};
+
 struct store_driver {
     const char *scheme; /* "file" */
     const char *form;   /* for messages: "file:///folder" */
@@ -18,7 +23,7 @@ struct store_driver {
     void (*close)(struct store *store);
     int (*put)(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
                int64_t *ret_generation, struct err *err);
-    int (*get)(struct store *store, const char *name, size_t max_tail, struct str *ret,
+    int (*get)(struct store *store, const char *name, struct store_span span, struct str *ret,
                int64_t *ret_generation, struct err *err);
     int (*remove)(struct store *store, const char *name, int64_t expect, struct err *err);
     int (*list)(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,

@@ -306,7 +306,16 @@ static int read_from(int fd, off_t at, size_t len, struct str *ret)
     return 0;
 }
 
-static int file_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
+/* The span as far as an object of size bytes reaches. */
+static struct store_span within(struct store_span span, int64_t size)
+{
+    int64_t from = span.offset < 0 ? span.offset + size : span.offset;
+    from = from < 0 ? 0 : from > size ? size : from;
+    return (struct store_span){.offset = from,
+                               .len = span.len < size - from ? span.len : size - from};
+}
+
+static int file_get(struct store *store, const char *name, struct store_span span, struct str *ret,
                     int64_t *ret_generation, struct err *err)
 {
     int fd = openat(file_of(store)->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -316,9 +325,8 @@ static int file_get(struct store *store, const char *name, size_t max_tail, stru
     struct str text = {0};
     int errnum = fstat(fd, &st) < 0 ? errno : S_ISREG(st.st_mode) ? 0 : EISDIR;
     if (!errnum) {
-        size_t size = (size_t)st.st_size;
-        size_t len = max_tail && max_tail < size ? max_tail : size;
-        errnum = read_from(fd, (off_t)(size - len), len, &text);
+        struct store_span there = within(span, st.st_size);
+        errnum = read_from(fd, there.offset, (size_t)there.len, &text);
     }
     close(fd);
     if (errnum) {

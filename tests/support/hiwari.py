@@ -122,7 +122,8 @@ class Batch:
         assert header["done"] == keys and [line["key"] for line in lines] == cli.results(self.dest)
         success = json.loads((self.dest / "_SUCCESS").read_text())
         assert success["manifest_crc32c"] == f"{crc32c((self.dest / '_manifest.jsonl').read_bytes()):08x}"
-        assert not [name for name in os.listdir(self.dest) if name.startswith(".")]
+        hidden = [name for name in os.listdir(self.dest) if name.startswith(".")]
+        assert not hidden, hidden
         if fsck:
             self.hiwari("fsck", self.name)
 

@@ -91,6 +91,22 @@ START_TEST(test_an_object_is_read_back_whole_or_by_its_tail)
 }
 END_TEST
 
+START_TEST(test_a_part_of_an_object_ends_where_the_object_ends)
+{
+    CLEANUP(str_deinit) struct str got = {0};
+    int64_t written = 0, read = 0;
+    ck_assert_int_eq(put("a.npy", "hello world", STORE_EXPECT_NOTHING, &written), 0);
+    ck_assert_int_eq(store_get_part(store, "a.npy", 2, 3, &got, &read, &err), 0);
+    ck_assert_str_eq(got.s, "llo");
+    ck_assert_int_eq(read, written);
+    ck_assert_int_eq(store_get_part(store, "a.npy", 9, 300, &got, &read, &err), 0);
+    ck_assert_str_eq(got.s, "ld");
+    ck_assert_int_eq(store_get_part(store, "a.npy", 40, 3, &got, &read, &err), 0);
+    ck_assert_uint_eq(got.len, 0);
+    ck_assert_int_eq(store_get_part(store, "b.npy", 0, 3, &got, &read, &err), STORE_ABSENT);
+}
+END_TEST
+
 START_TEST(test_who_expects_nothing_replaces_nothing)
 {
     ck_assert_int_eq(put("a", "first", STORE_EXPECT_NOTHING, NULL), 0);
@@ -392,6 +408,7 @@ static Suite *store_suite(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_an_object_is_read_back_whole_or_by_its_tail);
+    tcase_add_test(tc, test_a_part_of_an_object_ends_where_the_object_ends);
     tcase_add_test(tc, test_who_expects_nothing_replaces_nothing);
     tcase_add_test(tc, test_only_the_expected_generation_is_replaced_or_deleted);
     tcase_add_test(tc, test_a_generation_differs_though_inode_and_size_are_the_same_again);
