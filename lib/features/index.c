@@ -23,7 +23,7 @@
 #include "features/group.h"
 #include "snapshot/array_file.h"
 
-enum { INDEX_FORMAT = 1, INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
+enum { INDEX_FORMAT = 2, INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
 
 /* ---- the arrays ---- */
 
@@ -101,6 +101,8 @@ static void index_arrays(struct index *x, const struct index_request *q,
     list_array(x, "entity", "<i4", x->table_rows, 0, &x->entity);
     list_array(x, "place", "<i4", x->table_rows, 0, &x->place);
     list_array(x, "slots", "<i4", x->n_slots, 0, &x->slots);
+    if (q->time)
+        list_array(x, "buckets", "<i4", index_n_buckets(x), 0, &x->buckets);
     if (q->time && q->time->type == TYPE_DATE)
         list_array(x, "day", "<i4", x->n, 0, &x->day);
     if (q->time && q->time->type == TYPE_TIMESTAMP)
@@ -293,6 +295,7 @@ void index_build(const struct index_request *q, struct index **ret)
     x->n_slots = g.n_slots;
     build_order(x, &g, q->keep);
     build_times(x, q->time);
+    x->buckets = q->time ? index_buckets(x) : NULL;
     for (int k = 0; k < q->n_by; k++) {
         gather(&q->by[k], g.first, g.n_groups, &x->keys[k]);
         free(x->keys[k].valid); /* a key has no null */
@@ -535,118 +538,4 @@ int index_map(const char *dir, const struct index_request *q, struct index **ret
 int32_t index_find(const struct index *x, const struct column *values, int64_t at)
 {
     return group_find(x->slots, x->n_slots, x->keys, values, x->n_by, at);
-}
-
-/* The first of times[low .. high) at or after edge; high if there is none. The number of steps
- * depends on the length alone and each step is an addition, so there is nothing to mispredict. */
-#define SEARCH_SORTED(times, low, high, edge)                                                      \
-    ({                                                                                             \
-        int32_t at_ = (low), left_ = (high) - (low);                                               \
-        while (left_ > 1) {                                                                        \
-            int32_t half_ = left_ / 2;                                                             \
-            at_ += half_ & -(int32_t)((times)[at_ + half_ - 1] < (edge));                          \
-            left_ -= half_;                                                                        \
-        }                                                                                          \
-        at_ + (left_ == 1 && (times)[at_] < (edge));                                               \
-    })
-
-/* From the end downwards with doubling steps. */
-#define SEARCH_BACKWARDS(times, from, to, edge)                                                    \
-    ({                                                                                             \
-        int32_t step_ = 1, low_ = (to), high_ = (to);                                              \
-        while (low_ > (from) && (times)[low_ - 1] >= (edge)) {                                     \
-            high_ = low_ - 1;                                                                      \
-            low_ = low_ - (from) > step_ ? low_ - step_ : (from);                                  \
-            step_ *= 2;                                                                            \
-        }                                                                                          \
-        SEARCH_SORTED(times, low_, high_, edge);                                                   \
-    })
-
-/* The end of day d is at or after an edge exactly if d >= floor(edge / day). Every date fits into
- * int32. */
-static int32_t edge_day(int64_t us)
-{
-    int64_t day = us >= 0 ? us / DATE_US_PER_DAY : -((-us + DATE_US_PER_DAY - 1) / DATE_US_PER_DAY);
-    return day < INT32_MIN ? INT32_MIN : day > INT32_MAX ? INT32_MAX : (int32_t)day;
-}
-
-int32_t index_before(const struct index *x, int32_t from, int32_t to, int64_t edge_us)
-{
-    if (x->day) {
-        int32_t edge = edge_day(edge_us);
-        return SEARCH_BACKWARDS(x->day, from, to, edge);
-    }
-    return x->us ? SEARCH_BACKWARDS(x->us, from, to, edge_us) : to;
-}
-
-/* ---- searching for many rows ----
- *
- * The rows' entities lie far apart, so the time goes into waiting for memory, not into comparing.
- * Each step is done for BATCH rows before the next, and asks early for what the next one reads. */
-
-enum { BATCH = 64, NEAR = 16 };
-
-/* Where the edge would be among evenly spread times; an end of the range when it is beyond it. */
-#define GUESS(times, low, high, edge)                                                              \
-    ({                                                                                             \
-        double first_ = (double)(times)[low], last_ = (double)(times)[(high)-1];                   \
-        double share_ = ((double)(edge)-first_) / (last_ - first_);                                \
-        share_ > 0 && share_ < 1 ? (low) + (int32_t)(share_ * ((high)-1 - (low)))                  \
-        : share_ >= 1            ? (high)-1                                                        \
-                                 : (low);                                                                     \
-    })
-
-/* From the guess in both directions with doubling steps, then by halves. */
-#define SEARCH_AROUND(times, guess, from, to, edge)                                                \
-    ({                                                                                             \
-        int32_t least_ = (from), most_ = (to), step_ = NEAR;                                       \
-        for (; (guess)-step_ > least_; step_ *= 2)                                                 \
-            if ((times)[(guess)-step_] >= (edge))                                                  \
-                most_ = (guess)-step_;                                                             \
-            else                                                                                   \
-                least_ = (guess)-step_ + 1;                                                        \
-        for (step_ = NEAR; (guess) + step_ < most_; step_ *= 2)                                    \
-            if ((times)[(guess) + step_] < (edge))                                                 \
-                least_ = (guess) + step_ + 1;                                                      \
-            else                                                                                   \
-                most_ = (guess) + step_;                                                           \
-        SEARCH_SORTED(times, least_, most_, edge);                                                 \
-    })
-
-#define SEARCH_ROWS(times, to_edge)                                                                \
-    do {                                                                                           \
-        int32_t guess[BATCH];                                                                      \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            __builtin_prefetch(&(times)[from[i]]);                                                 \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            guess[i] = to[i] > from[i]                                                             \
-                           ? GUESS(times, from[i], to[i], to_edge(edge_us[i] - back_us))           \
-                           : from[i];                                                              \
-            for (int32_t k = -NEAR; k <= NEAR; k += NEAR)                                          \
-                __builtin_prefetch(&(times)[guess[i] + k > 0 ? guess[i] + k : 0]);                 \
-        }                                                                                          \
-        for (int64_t i = 0; i < n; i++)                                                            \
-            from[i] =                                                                              \
-                SEARCH_AROUND(times, guess[i], from[i], to[i], to_edge(edge_us[i] - back_us));     \
-    } while (0)
-
-static int64_t edge_itself(int64_t us)
-{
-    return us;
-}
-
-static void since_batch(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us,
-                        const int32_t *to, int32_t *from)
-{
-    if (x->day)
-        SEARCH_ROWS(x->day, edge_day);
-    else if (x->us)
-        SEARCH_ROWS(x->us, edge_itself);
-}
-
-void index_since(const struct index *x, int64_t n, const int64_t *edge_us, int64_t back_us,
-                 const int32_t *to, int32_t *from)
-{
-    for (int64_t i = 0; i < n; i += BATCH)
-        since_batch(x, n - i < BATCH ? n - i : BATCH, edge_us + i, back_us, to + i, from + i);
 }

@@ -32,6 +32,7 @@ struct index {
     const int32_t *place;   /* row -> the position that it has, or would have */
     const int32_t *day;     /* position -> time in days (tables timed by dates), or NULL */
     const int64_t *us;      /* position -> time in microseconds (by timestamps), or NULL */
+    const int32_t *buckets; /* for index_since; NULL without time */
     uint32_t n_slots;
     const int32_t *slots; /* for index_find */
     int n_by, n_columns;
@@ -82,10 +83,14 @@ int32_t index_find(const struct index *index, const struct column *values, int64
  * there is none. A date counts as the end of its day. Looks near `to` first. */
 int32_t index_before(const struct index *index, int32_t from, int32_t to, int64_t edge_us);
 
-/* The same for many rows at once, looking first where the edge would be if the entity's rows were
- * evenly spread over time: row i searches [from[i], to[i]) for edge_us[i] - back_us, and from[i]
- * becomes the answer. */
-void index_since(const struct index *index, int64_t n, const int64_t *edge_us, int64_t back_us,
-                 const int32_t *to, int32_t *from);
+/* The same for n rows at once, wherever the edge lies: row i searches the positions of entity[i]
+ * below to[i] for edge_us[i] - back_us. An entity of -1 has none: the answer is to[i]. */
+void index_since(const struct index *index, int64_t n, const int32_t *entity,
+                 const int64_t *edge_us, int64_t back_us, const int32_t *to, int32_t *ret_from);
+
+/* How many buckets index_since wants, and their positions, from offsets and times; owned by the
+ * caller. */
+int64_t index_n_buckets(const struct index *index);
+int32_t *index_buckets(const struct index *index);
 
 #endif

@@ -299,9 +299,9 @@ struct target_rows { /* the key's rows, as stage B sees them */
 
 /* A chunk of target rows as one thread works on it: for each entry the history that ends at each
  * row's cutoff, for each window the slice of it. */
-struct ends {
-    int32_t *from,
-        *end; /* per row of the chunk: positions [from, end) are the entity's, before the cutoff */
+struct ends {            /* per row of the chunk */
+    int32_t *entity;     /* -1: none */
+    int32_t *from, *end; /* positions [from, end) are the entity's, before the cutoff */
 };
 struct spans {
     int32_t *lo, *hi; /* per row: positions, or places in list when filtered */

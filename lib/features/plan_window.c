@@ -23,6 +23,7 @@ static void find_own(const struct chunk *c, const struct index *x, struct ends *
     int64_t row = c->target->rows->first + c->first;
     for (int64_t i = 0; i < c->n; i++) {
         int32_t entity = x->entity[row + i];
+        ends->entity[i] = entity;
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->place[row + i] : 0;
         int32_t last = ends->end[i] > 0 ? ends->end[i] - 1 : 0;
@@ -41,6 +42,7 @@ static void find_by_value(const struct chunk *c, const struct plan_entry *e, con
         by[k] = *rows_column(c->target->rows, e->by_target[k]);
     for (int64_t i = 0; i < c->n; i++) {
         int32_t entity = index_find(x, by, c->first + i);
+        ends->entity[i] = entity;
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->offsets[entity + 1] : 0;
     }
@@ -67,9 +69,10 @@ static void bind_ranges(const struct chunk *c, const struct plan_window *w, cons
     const struct index *x = c->plan->indexes[w->index].index;
     int64_t back_us = (c->plan->entries[w->entry].delay_days + w->days) * DATE_US_PER_DAY;
     memcpy(s->hi, ends->end, (size_t)c->n * sizeof *s->hi);
-    memcpy(s->lo, ends->from, (size_t)c->n * sizeof *s->lo);
     if (w->days)
-        index_since(x, c->n, c->target->cutoff_us + c->first, back_us, s->hi, s->lo);
+        index_since(x, c->n, ends->entity, c->target->cutoff_us + c->first, back_us, s->hi, s->lo);
+    else
+        memcpy(s->lo, ends->from, (size_t)c->n * sizeof *s->lo);
     for (int64_t i = 0; w->last && !s->filtered && i < c->n; i++)
         s->lo[i] = s->hi[i] - s->lo[i] > w->last ? s->hi[i] - (int32_t)w->last : s->lo[i];
 }
@@ -182,6 +185,7 @@ void chunk_init(struct chunk *c, const struct plan *plan, const struct target_ro
     c->ends = mem_zalloc(sizeof *c->ends * (size_t)(plan->n_entries + 1));
     c->spans = mem_zalloc(sizeof *c->spans * (size_t)(plan->n_windows + 1));
     for (int e = 0; e < plan->n_entries; e++) {
+        c->ends[e].entity = MEM_ARRAY(int32_t, CHUNK_ROWS);
         c->ends[e].from = MEM_ARRAY(int32_t, CHUNK_ROWS);
         c->ends[e].end = MEM_ARRAY(int32_t, CHUNK_ROWS);
     }
@@ -210,6 +214,7 @@ void chunk_bind(struct chunk *c, int64_t first, int64_t n)
 void chunk_deinit(struct chunk *c)
 {
     for (int e = 0; e < c->plan->n_entries; e++) {
+        free(c->ends[e].entity);
         free(c->ends[e].from);
         free(c->ends[e].end);
     }

@@ -83,7 +83,7 @@ static struct range window_range(const struct asking *a, const struct chunk *c)
         range.n_kept = range.n;
         range.lo = ends->from[0];
         if (a->why->has_from)
-            index_since(x, 1, &a->why->from_us, 0, ends->end, &range.lo);
+            index_since(x, 1, ends->entity, &a->why->from_us, 0, ends->end, &range.lo);
         range.n = ends->end[0] - range.lo;
     } else if (f->spec->kind == SPEC_ASOF && range.n > 1) {
         range.lo += range.n - 1; /* it only ever looks at the newest */

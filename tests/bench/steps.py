@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ import time
 from prepare import RACES, SPEC, create_snapshot, remove, run
 
 LATENCY_KEYS = 200
+LATENCY_SAMPLES = 40
 STARTS = 5  # new workers per round
 SAMPLE_S = 0.02
 TMPFS = pathlib.Path("/dev/shm")
@@ -129,10 +131,27 @@ class Batch:
     def keys(self):
         return sorted(p.stem for p in self.dest.glob("*.zip"))
 
-    def held_ms(self, key):
-        """From lease to done by Redis' clock."""
-        lease = json.loads(self._hiwari("show", self.name, key, "--json"))["leases"][-1]
+    def wait(self, condition):
+        while not condition(json.loads(self._hiwari("status", self.name, "--json"))):
+            time.sleep(0.05)
+
+    def leased_by(self, process):
+        """How many keys a worker holds."""
+        workers = json.loads(self._hiwari("status", self.name, "--json"))["workers"]
+        return sum(w["leased"] for w in workers if f"-{process.pid}-" in w["id"])
+
+    def again_ms(self, key):
+        """Take the key's result away, have it computed again: from lease to done by Redis' clock."""
+        leases = len(self._leases(key))
+        (self.dest / f"{key}.zip").unlink()
+        self._hiwari("reconcile", self.name, "--dest", f"file://{self.dest}")
+        while len(self._leases(key)) == leases or self._leases(key)[-1]["end_ms"] is None:
+            time.sleep(0.02)
+        lease = self._leases(key)[-1]
         return lease["end_ms"] - lease["start_ms"]
+
+    def _leases(self, key):
+        return json.loads(self._hiwari("show", self.name, key, "--json"))["leases"]
 
     def remove(self):
         remove(self.dest)
@@ -144,11 +163,20 @@ def finish(process):
 
 
 def latency(bench):
-    """Lease to done in a worker that takes as few keys at once as it can: one computing, one being stored, one waiting."""
+    """Lease to done of one key that comes alone to a warm worker that waits for work.
+
+    The batch must not settle, so a second worker is stopped while it holds the keys that it could get."""
     with redis() as url:
-        keys = Batch(bench, url, "latency", "--limit", LATENCY_KEYS)
-        finish(keys.worker("--lease-keys", "1", "--uploads", "1"))
-        held = [keys.held_ms(key) for key in keys.keys()]
+        keys = Batch(bench, url, "latency", "--limit", LATENCY_KEYS, "--lease-seconds", 3600)
+        stopped = keys.worker("--lease-keys", "1", "--uploads", "1")
+        keys.wait(lambda s: s["leased"] > 0)
+        stopped.send_signal(signal.SIGSTOP)
+        warm = keys.worker()
+        keys.wait(lambda s: s["pending"] == 0 and s["done"] + keys.leased_by(stopped) == s["total"])
+        held = [keys.again_ms(key) for key in keys.keys()[:LATENCY_SAMPLES]]
+        for process in (stopped, warm):
+            process.kill()
+            process.wait()
         keys.remove()
     return {"ms": statistics.median(held), "p99_ms": sorted(held)[len(held) * 99 // 100]}
 

@@ -77,7 +77,14 @@ static void search_once(bool dates)
         day[i] = (int32_t)time[i];
         end[i] = dates ? (time[i] + 1) * DATE_US_PER_DAY - 1 : time[i];
     }
-    struct index x = {.n = n, .day = dates ? day : NULL, .us = dates ? NULL : time};
+    int32_t offsets[] = {0, n}, entity = 0;
+    struct index x = {.n = n,
+                      .entities = 1,
+                      .offsets = offsets,
+                      .day = dates ? day : NULL,
+                      .us = dates ? NULL : time};
+    int32_t *buckets = index_buckets(&x);
+    x.buckets = buckets;
     for (int i = 0; i < 60; i++) {
         int32_t from = (int32_t)random_below(n), to = from + (int32_t)random_below(n - from + 1);
         int64_t edge = end[random_below(n)] + random_below(3) - 1;
@@ -88,9 +95,10 @@ static void search_once(bool dates)
         int32_t expected = linear_search(end, from, to, edge);
         ck_assert_msg(index_before(&x, from, to, edge) == expected, "before %" PRId64, edge);
         int64_t cutoff = edge + DATE_US_PER_DAY;
-        index_since(&x, 1, &cutoff, DATE_US_PER_DAY, &to, &from);
-        ck_assert_msg(from == expected, "since %" PRId64, edge);
+        index_since(&x, 1, &entity, &cutoff, DATE_US_PER_DAY, &to, &from);
+        ck_assert_msg(from == linear_search(end, 0, to, edge), "since %" PRId64, edge);
     }
+    free(buckets);
 }
 
 START_TEST(test_searches_find_what_a_linear_search_finds)
@@ -103,23 +111,34 @@ END_TEST
 /* Rows of a chunk are searched side by side: the answers are those of each alone. */
 START_TEST(test_many_searches_at_once_are_as_good_as_one_by_one)
 {
-    enum { ROWS_AT_ONCE = 100 };
-    int64_t end[MOST], edge[ROWS_AT_ONCE];
-    int32_t from[ROWS_AT_ONCE], to[ROWS_AT_ONCE], expected[ROWS_AT_ONCE];
+    enum { ROWS_AT_ONCE = 100, ENTITIES = 5 };
+    int64_t end[ENTITIES * MOST], edge[ROWS_AT_ONCE];
+    int32_t entity[ROWS_AT_ONCE], to[ROWS_AT_ONCE], expected[ROWS_AT_ONCE], found[ROWS_AT_ONCE];
     for (int round = 0; round < 500; round++) {
-        int n = (int)random_below(MOST) + 1, rows = (int)random_below(ROWS_AT_ONCE + 1);
+        int rows = (int)random_below(ROWS_AT_ONCE + 1);
         int64_t back = random_below(500);
-        random_times(end, n);
-        struct index x = {.n = n, .us = end};
-        for (int i = 0; i < rows; i++) {
-            from[i] = (int32_t)random_below(n);
-            to[i] = from[i] + (int32_t)random_below(n - from[i] + 1);
-            edge[i] = end[random_below(n)] + random_below(600);
-            expected[i] = linear_search(end, from[i], to[i], edge[i] - back);
+        int32_t offsets[ENTITIES + 1] = {0};
+        for (int e = 0; e < ENTITIES; e++) { /* the first may be empty, the others have rows */
+            int n = (int)random_below(MOST) + (e > 0);
+            random_times(end + offsets[e], n);
+            offsets[e + 1] = offsets[e] + n;
         }
-        index_since(&x, rows, edge, back, to, from);
+        struct index x = {
+            .n = offsets[ENTITIES], .entities = ENTITIES, .offsets = offsets, .us = end};
+        int32_t *buckets = index_buckets(&x);
+        x.buckets = buckets;
+        for (int i = 0; i < rows; i++) {
+            entity[i] = (int32_t)random_below(ENTITIES + 1) - 1;
+            int32_t from = entity[i] < 0 ? 0 : offsets[entity[i]];
+            int32_t n = entity[i] < 0 ? 0 : offsets[entity[i] + 1] - from;
+            to[i] = from + (int32_t)random_below(n + 1);
+            edge[i] = end[random_below(x.n)] + random_below(600);
+            expected[i] = linear_search(end, from, to[i], edge[i] - back);
+        }
+        index_since(&x, rows, entity, edge, back, to, found);
         for (int i = 0; i < rows; i++)
-            ck_assert_int_eq(from[i], expected[i]);
+            ck_assert_int_eq(found[i], expected[i]);
+        free(buckets);
     }
 }
 END_TEST
