@@ -102,6 +102,6 @@ void fault_point(const char *name)
     else if (strncmp(wish, "kill:", 5) == 0)
         kill(getpid(), SIGKILL);
     else if (strncmp(wish, "stop:", 5) == 0)
-        kill(getpid(), SIGSTOP);
+        raise(SIGSTOP); /* to this thread: sent to the process it might stop another one first */
 }
 #endif
