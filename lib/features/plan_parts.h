@@ -4,7 +4,7 @@
  *
  *     tables    their columns, stored and derived            plan_columns.c, plan_rows.c (stage A)
  *     indexes   one per (table, by, where)                   plan_index.c
- *     windows   one per slice of an index; shared by calcs   plan_window.c   (stage B)
+ *     windows   one per slice of an index; shared by calcs   plan_sharing.c, plan_window.c (B)
  *     features  what is computed, in dependency order        plan_features.c, plan_compute.c (B and
  * C) outputs   what is written, in output order             plan.c
  *
@@ -198,13 +198,25 @@ void bound_deinit(struct bound *bound);
 void group_part_free(struct group_part *group);
 void plan_columns_deinit(struct plan_table *table);
 
+/* ---- plan_sharing.c ---- */
+
+int plan_find_table(struct plan *plan, const char *at, const char *name, int *ret, struct err *err);
+struct scope plan_target_scope(struct plan *plan, const char *at);
+struct scope plan_history_scope(struct plan *plan, const char *at, int table);
+int plan_index_field(struct plan *plan, int index,
+                     int column); /* the field's number; added if need be */
+void plan_describe_index(struct plan *plan, struct plan_index *index); /* all fields are known */
+void plan_want_sums(struct plan *plan, int index, int field, const struct plan_window *window);
+/* Compile one window; *ret is its number. history_by: the columns of the table that `by` is
+ * compared with (lookup's key); NULL: the columns of the same names. */
+int plan_window_for(struct plan *plan, const char *at, const struct spec_window *spec, int table,
+                    const int *history_by, int *ret, struct err *err);
+
 /* ---- plan_features.c ---- */
 
 int plan_add_features(struct plan *plan, struct err *err);
 int plan_visit_feature(struct plan *plan, int feature,
                        struct err *err); /* compile it and what it reads */
-int plan_index_field(struct plan *plan, int index,
-                     int column); /* the field's number; added if need be */
 void plan_features_deinit(struct plan *plan);
 
 /* ---- plan_rows.c ---- */
