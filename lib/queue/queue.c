@@ -81,33 +81,45 @@ enum { PATIENCE_MS = 5000, NAME_MAX_BYTES = 100, KEY_MAX_BYTES = 200, PIPELINE =
 
 /* ---- connection ---- */
 
-/* A Redis that evicts would drop keys without a word. */
-static int eviction_check(struct redis *redis, struct err *err)
+/* The server's maxmemory_policy in ret, "" when it does not tell. near: a key on the server that is
+ * meant, where there are several. */
+static int policy_read(struct redis *redis, const char *near, char *ret, size_t size,
+                       struct err *err)
 {
-    CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
-    redis_cmd_addz(&cmd, "INFO");
-    redis_cmd_addz(&cmd, "memory");
-    CLEANUP(reply_free) redisReply *reply = NULL;
-    int r = redis_run(redis, &cmd, 1, &reply, err);
+    struct redis_cmd cmds[2] = {0};
+    redisReply *replies[2] = {0};
+    redis_cmd_addz(&cmds[0], "EXISTS");
+    redis_cmd_addz(&cmds[0], near);
+    redis_cmd_addz(&cmds[1], "INFO");
+    redis_cmd_addz(&cmds[1], "memory");
+    int r = redis_run(redis, cmds, 2, replies, err);
+    const char *policy = strstr(reply_text(replies[1]), "maxmemory_policy:");
+    policy = policy ? policy + strlen("maxmemory_policy:") : "";
+    if (r == 0)
+        snprintf(ret, size, "%.*s", (int)strcspn(policy, "\r\n"), policy);
+    for (int i = 0; i < 2; i++) {
+        reply_free(replies[i]);
+        redis_cmd_deinit(&cmds[i]);
+    }
+    return r;
+}
+
+/* A Redis that evicts would drop keys without a word. */
+static int eviction_check(struct redis *redis, const char *near, struct err *err)
+{
+    char policy[64];
+    int r = policy_read(redis, near, policy, sizeof(policy), err);
     if (r == ERR_CONFIG) {
         log_warn("cannot see Redis' maxmemory_policy; it must be noeviction",
                  LOG_S("redis", redis_url(redis)));
         return 0;
     }
-    if (r < 0)
+    if (r < 0 || !*policy || strcmp(policy, "noeviction") == 0)
         return r;
-    const char *policy = strstr(reply_text(reply), "maxmemory_policy:");
-    if (!policy)
-        return 0;
-    policy += strlen("maxmemory_policy:");
-    int len = (int)strcspn(policy, "\r\n");
-    if (strncmp(policy, "noeviction", (size_t)len) == 0)
-        return 0;
     return err_set(err, ERR_CONFIG,
-                   "Redis %s has maxmemory-policy %.*s and would drop keys when it is full; set it "
-                   "to noeviction, or "
-                   "allow eviction explicitly",
-                   redis_url(redis), len, policy);
+                   "Redis %s has maxmemory-policy %s and would drop keys when it is full; set it "
+                   "to noeviction, or allow eviction explicitly (--allow-eviction)",
+                   redis_url(redis), policy);
 }
 
 int queue_open(const struct queue_options *options, struct queue **ret, struct err *err)
@@ -119,11 +131,12 @@ int queue_open(const struct queue_options *options, struct queue **ret, struct e
     int r =
         redis_open(url, options->patience_ms > 0 ? options->patience_ms : PATIENCE_MS, &redis, err);
     if (r == 0 && !options->allow_eviction)
-        r = eviction_check(redis, err);
+        r = eviction_check(redis, QUEUE_BATCHES, err);
     if (r < 0)
         return r;
     struct queue *queue = MEM_NEW(struct queue);
     queue->redis = redis;
+    queue->check_servers = redis_is_cluster(redis) && !options->allow_eviction;
     redis = NULL;
     *ret = queue;
     return 0;
@@ -193,7 +206,9 @@ int queue_use(struct queue *queue, const char *batch, const char *incarnation, s
     redis_cmd_addz(&cmd, name);
     redis_cmd_addz(&cmd, "inc");
     CLEANUP(reply_free) redisReply *reply = NULL;
-    int r = redis_run(queue->redis, &cmd, 1, &reply, err);
+    int r = queue->check_servers ? eviction_check(queue->redis, name, err) : 0;
+    if (r == 0)
+        r = redis_run(queue->redis, &cmd, 1, &reply, err);
     if (r < 0)
         return r;
     const char *present = reply_text(reply);

@@ -44,8 +44,8 @@ enum { QUEUE_STEP = 100 }; /* most items that any script touches */
 /* ---- connection ---- */
 
 struct queue_options {
-    const char *url; /* redis://[user[:password]@]host[:port][/db], rediss://, unix:///path[?db=N];
-                        NULL: HIWARI_REDIS, else redis://127.0.0.1:6379 */
+    const char *url;     /* redis://, rediss://, unix://, redis+sentinel:// as redis_url.h says;
+                            NULL: HIWARI_REDIS, else redis://127.0.0.1:6379 */
     int64_t patience_ms; /* how long a verb tries to reach Redis; 0: 5 s */
     bool allow_eviction; /* do not refuse a maxmemory_policy other than noeviction */
 };

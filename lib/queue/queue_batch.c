@@ -8,9 +8,6 @@
 #include "base/hash.h"
 #include "queue/queue_impl.h"
 
-#define BATCHES                                                                                    \
-    "hiwari:batches" /* the names of all batches; on a cluster somewhere else than they */
-
 /* ---- who owns a destination ---- */
 
 static char *claim_name(const char *dest)
@@ -145,7 +142,7 @@ static int names_change(struct queue *queue, const char *verb, const char *batch
 {
     CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
     redis_cmd_addz(&cmd, verb);
-    redis_cmd_addz(&cmd, BATCHES);
+    redis_cmd_addz(&cmd, QUEUE_BATCHES);
     redis_cmd_addz(&cmd, batch);
     CLEANUP(reply_free) redisReply *reply = NULL;
     return redis_run(queue->redis, &cmd, 1, &reply, err);
@@ -446,7 +443,7 @@ int queue_list(struct queue *queue, char ***ret_names, int *ret_n, struct err *e
 {
     CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
     redis_cmd_addz(&cmd, "SMEMBERS");
-    redis_cmd_addz(&cmd, BATCHES);
+    redis_cmd_addz(&cmd, QUEUE_BATCHES);
     CLEANUP(reply_free) redisReply *reply = NULL;
     int r = redis_run(queue->redis, &cmd, 1, &reply, err);
     if (r < 0)

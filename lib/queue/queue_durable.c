@@ -37,23 +37,30 @@ static bool version_has_waitaof(const char *version)
     return major * 100 + minor >= WAITAOF_SINCE;
 }
 
+/* What the server that has the batch says of itself. */
 static int server_ask(struct queue *queue, struct queue_durable *ret, struct err *err)
 {
-    CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
-    redis_cmd_addz(&cmd, "INFO");
-    CLEANUP(reply_free) redisReply *reply = NULL;
-    int r = redis_run(queue->redis, &cmd, 1, &reply, err);
-    if (r < 0)
-        return r;
-    char word[24];
-    const char *info = reply_text(reply);
-    info_value(info, "redis_version", ret->version, sizeof(ret->version));
-    ret->can_tell = version_has_waitaof(ret->version);
-    info_value(info, "aof_enabled", word, sizeof(word));
-    ret->appends = strcmp(word, "1") == 0;
-    info_value(info, "connected_slaves", word, sizeof(word));
-    ret->replicas = strtoll(word, NULL, 10);
-    return 0;
+    struct redis_cmd cmds[2] = {0};
+    redisReply *replies[2] = {0};
+    redis_cmd_addz(&cmds[0], "EXISTS");
+    redis_cmd_addz(&cmds[0], queue->names[NAME_BATCH]);
+    redis_cmd_addz(&cmds[1], "INFO");
+    int r = redis_run(queue->redis, cmds, 2, replies, err);
+    if (r == 0) {
+        char word[24];
+        const char *info = reply_text(replies[1]);
+        info_value(info, "redis_version", ret->version, sizeof(ret->version));
+        ret->can_tell = version_has_waitaof(ret->version);
+        info_value(info, "aof_enabled", word, sizeof(word));
+        ret->appends = strcmp(word, "1") == 0;
+        info_value(info, "connected_slaves", word, sizeof(word));
+        ret->replicas = strtoll(word, NULL, 10);
+    }
+    for (int i = 0; i < 2; i++) {
+        reply_free(replies[i]);
+        redis_cmd_deinit(&cmds[i]);
+    }
+    return r;
 }
 
 static void wait_command(const struct queue_durable *durable, struct redis_cmd *cmd)

@@ -9,6 +9,9 @@
 
 enum { QUEUE_NAMES = 15, QUEUE_NONCE = 13 };
 
+/* The names of all batches; in a cluster perhaps on another server than they. */
+#define QUEUE_BATCHES "hiwari:batches"
+
 /* The batch's keys in Redis, in the order in which every script takes them (prelude.lua). */
 enum queue_name {
     NAME_BATCH,
@@ -30,6 +33,7 @@ enum queue_name {
 
 struct queue {
     struct redis *redis;
+    bool check_servers; /* of a cluster: that with a batch may evict although the first does not */
     char *batch, *incarnation;
     char *names[QUEUE_NAMES];
     char lease_nonce[QUEUE_NONCE]; /* of a lease call without an answer, else "" */

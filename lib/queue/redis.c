@@ -3,220 +3,31 @@
 /* redis.c - see redis.h. */
 #include "queue/redis.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/retry.h"
+#include "queue/redis_link.h"
+#include "queue/redis_nodes.h"
+#include "queue/redis_tls.h"
 
 enum {
-    REDIS_PORT = 6379,
-    CONNECT_MS = 2000, /* one attempt */
-    COMMAND_MS = 5000, /* a server that is silent for longer is taken for lost */
     BACKOFF_MS = 20,
     BACKOFF_MAX_MS = 1000,
+    REDIRECTS_MAX = 8, /* of one pipeline; then the cluster is not in order, and is waited for */
 };
 
 struct redis {
-    char *url; /* for messages: no password */
-    char *host, *path, *user, *password;
-    int port;
-    int64_t database;
+    struct redis_nodes nodes;
     int64_t patience_ms;
-    redisContext *context; /* NULL: not connected */
-    int64_t connections;   /* so far */
-    bool full;             /* the last failure was a full memory: waiting does not help */
+    struct retry backoff; /* goes on from call to call until one succeeds */
+    int64_t not_before_ms;
 };
 
-/* ---- the URL ---- */
-
-static char *url_decode(const char *s, size_t len)
-{
-    CLEANUP(str_deinit) struct str out = {0};
-    for (size_t i = 0; i < len; i++) {
-        if (s[i] == '%' && i + 2 < len && isxdigit((unsigned char)s[i + 1]) &&
-            isxdigit((unsigned char)s[i + 2])) {
-            char hex[3] = {s[i + 1], s[i + 2], 0};
-            str_addc(&out, (char)strtol(hex, NULL, 16));
-            i += 2;
-        } else {
-            str_addc(&out, s[i]);
-        }
-    }
-    return str_take(&out);
-}
-
-/* user:password@ in front of the rest; returns the rest. */
-static const char *url_credentials(struct redis *redis, const char *s)
-{
-    const char *end = s + strcspn(s, "/?");
-    const char *at = memrchr(s, '@', (size_t)(end - s));
-    if (!at)
-        return s;
-    const char *colon = memchr(s, ':', (size_t)(at - s));
-    size_t user = (size_t)((colon ? colon : at) - s);
-    if (user > 0)
-        redis->user = url_decode(s, user);
-    if (colon)
-        redis->password = url_decode(colon + 1, (size_t)(at - colon - 1));
-    return at + 1;
-}
-
-static int url_database(struct redis *redis, const char *s, struct err *err)
-{
-    if (*s && (!str_to_i64(s, &redis->database) || redis->database < 0))
-        return err_set(err, ERR_CONFIG, "Redis URL: \"%s\" is not the number of a database", s);
-    return 0;
-}
-
-static int url_parse_unix(struct redis *redis, const char *s, struct err *err)
-{
-    s = url_credentials(redis, s);
-    const char *query = strchr(s, '?');
-    redis->path = url_decode(s, query ? (size_t)(query - s) : strlen(s));
-    redis->url = mem_printf("unix://%s", s);
-    if (redis->path[0] != '/')
-        return err_set(err, ERR_CONFIG,
-                       "Redis URL: unix:// needs an absolute path, as in unix:///run/redis.sock");
-    if (!query)
-        return 0;
-    if (!str_starts(query, "?db="))
-        return err_set(err, ERR_CONFIG, "Redis URL: only ?db=N may follow the path");
-    return url_database(redis, query + 4, err);
-}
-
-static int url_parse_tcp(struct redis *redis, const char *s, struct err *err)
-{
-    s = url_credentials(redis, s);
-    redis->url = mem_printf("redis://%s", s);
-    const char *end = s + strcspn(s, "/?");
-    const char *host_end = end;
-    redis->port = REDIS_PORT;
-    const char *colon = memrchr(s, ':', (size_t)(end - s));
-    if (*s == '[') { /* [IPv6] */
-        const char *close = memchr(s, ']', (size_t)(end - s));
-        if (!close)
-            return err_set(err, ERR_CONFIG, "Redis URL: \"[\" without \"]\" in %s", redis->url);
-        colon = close[1] == ':' ? close + 1 : NULL;
-        host_end = close;
-        s++;
-    }
-    if (colon) {
-        CLEANUP(mem_free_chars) char *digits = mem_strndup(colon + 1, (size_t)(end - colon - 1));
-        int64_t port;
-        if (!str_to_i64(digits, &port) || port < 1 || port > 65535)
-            return err_set(err, ERR_CONFIG, "Redis URL: \"%s\" is not a port", digits);
-        redis->port = (int)port;
-        host_end = host_end == end ? colon : host_end;
-    }
-    redis->host = host_end > s ? url_decode(s, (size_t)(host_end - s)) : mem_strdup("127.0.0.1");
-    return *end == '/' ? url_database(redis, end + 1, err) : 0;
-}
-
-static int url_parse(struct redis *redis, const char *url, struct err *err)
-{
-    if (str_starts(url, "redis://"))
-        return url_parse_tcp(redis, url + strlen("redis://"), err);
-    if (str_starts(url, "unix://"))
-        return url_parse_unix(redis, url + strlen("unix://"), err);
-    if (str_starts(url, "rediss://"))
-        return err_set(
-            err, ERR_CONFIG,
-            "Redis URL: rediss:// needs TLS, which this build has not; put a TLS proxy such as "
-            "stunnel beside it, or use redis:// or unix://");
-    return err_set(err, ERR_CONFIG,
-                   "Redis URL: expected redis://[user:password@]host[:port][/db] or unix:///path");
-}
-
-/* ---- the connection ---- */
-
-static void redis_drop(struct redis *redis)
-{
-    if (redis->context)
-        redisFree(redis->context);
-    redis->context = NULL;
-}
-
-/* Words for a server's answer that is an error, and what kind of failure it is. */
-static int reply_failure(struct redis *redis, const char *text, struct err *err)
-{
-    static const char *const later[] = {"LOADING",     "READONLY",   "TRYAGAIN",
-                                        "CLUSTERDOWN", "MASTERDOWN", "BUSY ",
-                                        "UNBLOCKED",   "MISCONF",    "NOREPLICAS"};
-    static const char *const refused[] = {"NOAUTH",
-                                          "WRONGPASS",
-                                          "NOPERM",
-                                          "ERR AUTH",
-                                          "ERR invalid password",
-                                          "ERR Client sent AUTH",
-                                          "ERR DB index",
-                                          "MOVED",
-                                          "ASK "};
-    redis->full = strstr(text, "OOM command not allowed");
-    if (redis->full)
-        return err_set(
-            err, ERR_RETRY,
-            "Redis %s is full: raise its maxmemory, or purge batches that are settled (%.200s)",
-            redis->url, text);
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-        if (str_starts(text, later[i]) || (i < 2 && strstr(text, later[i])))
-            return err_set(err, ERR_RETRY, "Redis %s cannot do it now: %.300s", redis->url, text);
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-        if (str_starts(text, refused[i]))
-            return err_set(err, ERR_CONFIG, "Redis %s refuses: %.300s", redis->url, text);
-    return err_set(err, ERR_BUG, "Redis %s: %.600s", redis->url, text);
-}
-
-/* One command during connecting; 0 if the server agrees. */
-static int greet(struct redis *redis, struct err *err, int argc, const char **argv)
-{
-    redisReply *reply = redisCommandArgv(redis->context, argc, argv, NULL);
-    if (!reply)
-        return err_set(err, ERR_UNREACHABLE, "Redis %s: %s", redis->url, redis->context->errstr);
-    int r = reply->type == REDIS_REPLY_ERROR ? reply_failure(redis, reply->str, err) : 0;
-    freeReplyObject(reply);
-    return r;
-}
-
-static int redis_greet(struct redis *redis, struct err *err)
-{
-    int r = 0;
-    if (redis->password && redis->user)
-        r = greet(redis, err, 3, (const char *[]){"AUTH", redis->user, redis->password});
-    else if (redis->password)
-        r = greet(redis, err, 2, (const char *[]){"AUTH", redis->password});
-    if (r == 0 && redis->database > 0) {
-        CLEANUP(mem_free_chars) char *db = mem_printf("%lld", (long long)redis->database);
-        r = greet(redis, err, 2, (const char *[]){"SELECT", db});
-    }
-    return r;
-}
-
-static int redis_connect(struct redis *redis, struct err *err)
-{
-    struct timeval connect = {.tv_sec = CONNECT_MS / 1000};
-    struct timeval command = {.tv_sec = COMMAND_MS / 1000};
-    redis->context = redis->path ? redisConnectUnixWithTimeout(redis->path, connect)
-                                 : redisConnectWithTimeout(redis->host, redis->port, connect);
-    if (!redis->context || redis->context->err) {
-        err_set(err, ERR_UNREACHABLE, "Redis %s does not answer: %s; is it running?", redis->url,
-                redis->context ? redis->context->errstr : "out of memory");
-        redis_drop(redis);
-        return ERR_UNREACHABLE;
-    }
-    redis->connections++;
-    redisSetTimeout(redis->context, command);
-    if (!redis->path)
-        redisEnableKeepAlive(redis->context);
-    int r = redis_greet(redis, err);
-    if (r < 0)
-        redis_drop(redis);
-    return r;
-}
+/* ---- open and close ---- */
 
 /* Writing to a connection that the other side has closed must be an error, not the end of the
  * process; hiredis leaves this to the program. A handler that the program has set stays. */
@@ -227,13 +38,35 @@ static void ignore_sigpipe(void)
         sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 }
 
-int redis_open(const char *url, int64_t patience_ms, struct redis **ret, struct err *err)
+static void backoff_reset(struct redis *redis)
 {
-    CLEANUP(redis_close) struct redis *redis = MEM_NEW(struct redis);
-    redis->patience_ms = patience_ms;
-    int r = url_parse(redis, url, err);
+    redis->backoff = retry_start(INT64_MAX, BACKOFF_MS, BACKOFF_MAX_MS, random_u64());
+    redis->not_before_ms = 0;
+}
+
+static int url_read(const char *text, struct redis_url *ret, struct err *err)
+{
+    int r = redis_url_parse(text, ret, err);
     if (r < 0)
         return r;
+    r = redis_url_environment(ret, err);
+    if (r == 0 && ret->tls)
+        r = redis_tls_available(ret, err);
+    if (r < 0)
+        redis_url_deinit(ret);
+    return r;
+}
+
+int redis_open(const char *text, int64_t patience_ms, struct redis **ret, struct err *err)
+{
+    struct redis_url url;
+    int r = url_read(text, &url, err);
+    if (r < 0)
+        return r;
+    CLEANUP(redis_close) struct redis *redis = MEM_NEW(struct redis);
+    redis->patience_ms = patience_ms;
+    redis_nodes_init(&redis->nodes, &url);
+    backoff_reset(redis);
     ignore_sigpipe();
     CLEANUP(redis_cmd_deinit) struct redis_cmd ping = {0};
     redis_cmd_addz(&ping, "PING");
@@ -251,91 +84,41 @@ void redis_close(struct redis *redis)
 {
     if (!redis)
         return;
-    redis_drop(redis);
-    free(redis->url);
-    free(redis->host);
-    free(redis->path);
-    free(redis->user);
-    free(redis->password);
+    redis_nodes_deinit(&redis->nodes);
     free(redis);
 }
 
 const char *redis_url(const struct redis *redis)
 {
-    return redis->url;
+    return redis->nodes.url.shown;
+}
+
+bool redis_is_cluster(const struct redis *redis)
+{
+    return redis->nodes.slots;
 }
 
 int64_t redis_connections(const struct redis *redis)
 {
-    return redis->connections;
+    return redis->nodes.connections;
 }
 
-/* ---- commands ---- */
+/* ---- one exchange ---- */
 
-void redis_cmd_deinit(struct redis_cmd *cmd)
-{
-    str_deinit(&cmd->bytes);
-    free(cmd->ends);
-    *cmd = (struct redis_cmd){0};
-}
+/* A pipeline under way. A command without a reply is to be sent, to its node. */
+struct exchange {
+    const struct redis_cmd *cmds;
+    size_t n;
+    redisReply **replies;
+    struct redis_node **nodes; /* where each was sent */
+    bool *asking;              /* a slot is moving: the server is to answer all the same */
+    bool whole;                /* scripts go as text */
+    bool unknown, redirected;  /* what the answers said: send once more */
+};
 
-void redis_cmd_clear(struct redis_cmd *cmd)
+static bool follows_another(const struct exchange *x, size_t i)
 {
-    str_clear(&cmd->bytes);
-    cmd->n = 0;
-    cmd->script = NULL;
-}
-
-void redis_cmd_add(struct redis_cmd *cmd, const void *word, size_t len)
-{
-    str_add(&cmd->bytes, word, len);
-    cmd->ends = mem_grow(cmd->ends, &cmd->cap, cmd->n + 1, sizeof(*cmd->ends));
-    cmd->ends[cmd->n++] = cmd->bytes.len;
-}
-
-void redis_cmd_addz(struct redis_cmd *cmd, const char *word)
-{
-    redis_cmd_add(cmd, word, strlen(word));
-}
-
-void redis_cmd_addi(struct redis_cmd *cmd, int64_t word)
-{
-    char digits[24];
-    redis_cmd_add(cmd, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)word));
-}
-
-void redis_cmd_script(struct redis_cmd *cmd, enum script script)
-{
-    cmd->script = &script_texts[script];
-    redis_cmd_addz(cmd, "EVALSHA");
-    redis_cmd_addz(cmd, cmd->script->sha1);
-}
-
-/* whole: send the script's text, not its name. */
-static void cmd_append(redisContext *context, const struct redis_cmd *cmd, bool whole)
-{
-    CLEANUP(free) void *argv_memory = MEM_ARRAY(const char *, cmd->n);
-    CLEANUP(free) void *lens_memory = MEM_ARRAY(size_t, cmd->n);
-    const char **argv = argv_memory;
-    size_t *lens = lens_memory;
-    for (size_t i = 0, start = 0; i < cmd->n; start = cmd->ends[i++]) {
-        argv[i] = cmd->bytes.s + start;
-        lens[i] = cmd->ends[i] - start;
-    }
-    if (whole) {
-        argv[0] = "EVAL";
-        lens[0] = strlen("EVAL");
-        argv[1] = cmd->script->text;
-        lens[1] = cmd->script->len;
-    }
-    redisAppendCommandArgv(context, (int)cmd->n, argv, lens);
-}
-
-static int lost(struct redis *redis, struct err *err, const char *why)
-{
-    err_set(err, ERR_UNREACHABLE, "Redis %s: connection lost: %s", redis->url, why);
-    redis_drop(redis);
-    return ERR_UNREACHABLE;
+    return i > 0 && redis_cmd_slot(&x->cmds[i]) < 0;
 }
 
 static void replies_free(redisReply **replies, size_t n)
@@ -347,36 +130,114 @@ static void replies_free(redisReply **replies, size_t n)
     }
 }
 
-static bool reply_is_noscript(const redisReply *reply)
+/* Choose where each command without a reply goes, unless it was sent elsewhere by an answer. */
+static int exchange_route(struct redis *redis, struct exchange *x, struct err *err)
 {
-    return reply->type == REDIS_REPLY_ERROR && str_starts(reply->str, "NOSCRIPT");
+    for (size_t i = 0; i < x->n; i++) {
+        if (x->replies[i] || (x->nodes[i] && x->nodes[i]->context))
+            continue;
+        int r = 0;
+        if (follows_another(x, i))
+            x->nodes[i] = x->nodes[i - 1];
+        else
+            r = redis_nodes_find(&redis->nodes, redis_cmd_slot(&x->cmds[i]), &x->nodes[i], err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void exchange_send(struct exchange *x)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        if (x->replies[i])
+            continue;
+        if (x->asking[i])
+            redisAppendCommand(x->nodes[i]->context, "ASKING");
+        redis_cmd_append(&x->cmds[i], x->nodes[i]->context, x->whole);
+    }
+}
+
+/* The next answer of a command's node, the one to ASKING left out. */
+static int next_reply(struct redis *redis, struct exchange *x, size_t i, redisReply **ret,
+                      struct err *err)
+{
+    for (int skip = x->asking[i]; skip >= 0; skip--) {
+        void *answer = NULL;
+        redisContext *context = x->nodes[i]->context;
+        if (redisGetReply(context, &answer) != REDIS_OK)
+            return redis_link_lost(&redis->nodes.url, context, err);
+        if (skip)
+            freeReplyObject(answer);
+        else
+            *ret = answer;
+    }
+    x->asking[i] = false;
+    return 0;
+}
+
+/* An answer that is an error: where to send the command instead, or what is wrong. */
+static int take_error(struct redis *redis, struct exchange *x, size_t i, const char *text,
+                      struct err *err)
+{
+    if (str_starts(text, "NOSCRIPT")) {
+        x->unknown = true;
+        return 0;
+    }
+    bool ask = str_starts(text, "ASK ");
+    if (!ask && !str_starts(text, "MOVED "))
+        return redis_refusal(&redis->nodes.url, text, err);
+    x->redirected = true;
+    x->asking[i] = ask;
+    return redis_nodes_follow(&redis->nodes, x->nodes[i], text, &x->nodes[i], err);
 }
 
 /* Read the answers of all commands that have none. Error answers are not kept: the worst of them is
- * returned, and the command stays without an answer. ret_unknown: a script was not known. */
-static int replies_read(struct redis *redis, size_t n, redisReply **replies, bool *ret_unknown,
-                        struct err *err)
+ * returned, and the command stays without an answer. */
+static int exchange_read(struct redis *redis, struct exchange *x, struct err *err)
 {
     int worst = 0;
-    *ret_unknown = false;
-    for (size_t i = 0; i < n; i++) {
-        if (replies[i])
+    x->unknown = x->redirected = false;
+    for (size_t i = 0; i < x->n; i++) {
+        redisReply *reply = NULL;
+        struct err one = {0};
+        if (x->replies[i])
             continue;
-        void *answer = NULL;
-        if (redisGetReply(redis->context, &answer) != REDIS_OK)
-            return lost(redis, err, redis->context->errstr);
-        redisReply *reply = answer;
-        if (reply->type != REDIS_REPLY_ERROR) {
-            replies[i] = reply;
+        int r = next_reply(redis, x, i, &reply, err);
+        if (r < 0)
+            return r;
+        if ((x->unknown || x->redirected) && follows_another(x, i)) {
+            x->nodes[i] = NULL; /* the one before it will be sent again, and so this one */
+        } else if (reply->type != REDIS_REPLY_ERROR) {
+            x->replies[i] = reply;
             continue;
+        } else {
+            r = take_error(redis, x, i, reply->str, &one);
         }
-        if (reply_is_noscript(reply))
-            *ret_unknown = true;
-        else if (worst == 0 || worst == ERR_RETRY)
-            worst = reply_failure(redis, reply->str, err);
         freeReplyObject(reply);
+        if (r < 0 && (worst == 0 || worst == ERR_RETRY))
+            worst = err_set(err, r, "%s", one.text);
     }
     return worst;
+}
+
+static int exchange_all(struct redis *redis, struct exchange *x, struct err *err)
+{
+    for (int redirects = 0; redirects < REDIRECTS_MAX; redirects++) {
+        int r = exchange_route(redis, x, err);
+        if (r < 0)
+            return r;
+        exchange_send(x);
+        r = exchange_read(redis, x, err);
+        if (r < 0 || (!x->unknown && !x->redirected))
+            return r;
+        if (x->unknown && x->whole)
+            return err_set(err, ERR_BUG, "Redis %s does not take a script's text",
+                           redis_url(redis));
+        x->whole |= x->unknown;
+    }
+    return err_set(err, ERR_RETRY, "Redis %s cannot do it now: its servers name one another",
+                   redis_url(redis));
 }
 
 /* Send all commands that have no answer, and read their answers. */
@@ -384,48 +245,56 @@ static int exchange(struct redis *redis, const struct redis_cmd *cmds, size_t n,
                     redisReply **replies, struct err *err)
 {
     if (fault_before("redis"))
-        return lost(redis, err, "cut by a test before sending");
-    bool whole = false;
-    for (;;) {
-        for (size_t i = 0; i < n; i++)
-            if (!replies[i])
-                cmd_append(redis->context, &cmds[i], whole && cmds[i].script);
-        bool unknown;
-        int r = replies_read(redis, n, replies, &unknown, err);
-        if (r < 0)
-            return r;
-        if (!unknown)
-            break;
-        if (whole)
-            return err_set(err, ERR_BUG, "Redis %s does not take a script's text", redis->url);
-        whole = true;
-    }
-    if (fault_after("redis")) {
+        return err_set(err, ERR_UNREACHABLE, "Redis %s: cut by a test before sending",
+                       redis_url(redis));
+    struct exchange x = {.cmds = cmds,
+                         .n = n,
+                         .replies = replies,
+                         .nodes = mem_zalloc((n + 1) * sizeof(struct redis_node *)),
+                         .asking = mem_zalloc(n + 1)};
+    int r = exchange_all(redis, &x, err);
+    free(x.nodes);
+    free(x.asking);
+    if (r == 0 && fault_after("redis")) {
         replies_free(replies, n);
-        return lost(redis, err, "cut by a test before the answer");
+        return err_set(err, ERR_UNREACHABLE, "Redis %s: cut by a test before the answer",
+                       redis_url(redis));
     }
-    return 0;
+    return r;
+}
+
+/* ---- until it is answered ---- */
+
+/* Wait as the last failure asked, also if that was in an earlier call: however often a program
+ * comes back, a Redis that is away is tried ever less often. */
+static void backoff_wait(const struct redis *redis)
+{
+    int64_t wait = redis->not_before_ms - clock_ms();
+    if (wait > 0)
+        clock_sleep_ms(wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
 }
 
 int redis_run(struct redis *redis, const struct redis_cmd *cmds, size_t n, redisReply **ret,
               struct err *err)
 {
-    struct retry retry =
-        retry_start(clock_ms() + redis->patience_ms, BACKOFF_MS, BACKOFF_MAX_MS, random_u64());
+    int64_t until_ms = clock_ms() + redis->patience_ms;
     memset(ret, 0, n * sizeof(*ret));
     for (;;) {
-        int r = redis->context ? 0 : redis_connect(redis, err);
-        if (r == 0)
-            r = exchange(redis, cmds, n, ret, err);
-        if (r == 0)
+        struct err why = {0};
+        backoff_wait(redis);
+        int r = exchange(redis, cmds, n, ret, &why);
+        if (r == 0) {
+            backoff_reset(redis);
             return 0;
-        bool worth = r == ERR_UNREACHABLE || (r == ERR_RETRY && !redis->full);
-        int64_t wait = worth ? retry_next(&retry, clock_ms(), 0) : -1;
-        if (wait < 0) {
-            replies_free(ret, n);
-            return r;
         }
-        redis_drop(redis); /* a server that was a master may be found under its name no more */
-        clock_sleep_ms(wait);
+        redis_nodes_drop(&redis->nodes); /* a server that was a master may be one no more */
+        bool worth = r == ERR_UNREACHABLE || (r == ERR_RETRY && !redis_refusal_is_full(why.text));
+        int64_t now = clock_ms();
+        if (worth)
+            redis->not_before_ms = now + retry_next(&redis->backoff, now, 0);
+        if (!worth || redis->not_before_ms > until_ms) {
+            replies_free(ret, n);
+            return err_set(err, r, "%s", why.text);
+        }
     }
 }
