@@ -12,11 +12,15 @@
  *
  * and a test fails call 0, 1, 2 … until fault_tripped() says that there was none left to fail.
  *
- * A named point in the code, for tests with real processes. HIWARI_FAULT says what happens there:
+ * A named point in the code, for tests with real processes.
  *
- *     kill:POINT[:N]      the process ends as if by kill -9, at passing number N (from 0)
- *     stop:POINT[:N]      the process stops as if by kill -STOP
- *     slow:POINT:MS[:N]   the thread sleeps so long, at each passing from number N on */
+ * HIWARI_FAULT holds what a test with real processes wishes, wishes separated by commas:
+ *
+ *     kill:POINT[:N]         the process ends as if by kill -9, at passing number N (from 0)
+ *     stop:POINT[:N]         the process stops as if by kill -STOP
+ *     slow:POINT:MS[:N]      the thread sleeps so long, at each passing from number N on
+ *     fail:SITE:MILLE:SEED   of a thousand calls at a countdown's site so many fail before their
+ *                            effect, and as many after it; each is logged */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 

@@ -216,6 +216,12 @@ static struct reconcile_move *result_add(struct reconcile_result *result, const 
 
 /* ---- moving ---- */
 
+static void count_move(struct reconcile_result *result, enum key_state from, bool to_done)
+{
+    *(to_done ? &result->to_done : &result->to_pending) += 1;
+    result->failed -= from == KEY_FAILED;
+}
+
 static int move_keys(struct reconciling *c, const struct wish *wishes, int64_t n, struct err *err)
 {
     struct reconcile_result *result = c->result;
@@ -234,12 +240,10 @@ static int move_keys(struct reconciling *c, const struct wish *wishes, int64_t n
     for (int64_t k = 0; r == 0 && k < n; k++) {
         int64_t at = c->options->newest_first ? n - 1 - k : k;
         result->moves[at].moved = moves[k].moved;
-        if (!moves[k].moved)
-            result->unchanged_since++;
-        else if (moves[k].to_done)
-            result->to_done++;
+        if (moves[k].moved)
+            count_move(result, moves[k].seen_state, moves[k].to_done);
         else
-            result->to_pending++;
+            result->unchanged_since++;
     }
     free(moves);
     result->reopened = r == 0 && c->settled;
@@ -274,7 +278,7 @@ static int compare_and_move(struct reconciling *c, struct err *err)
     fault_point("reconcile-decided");
     if (r == 0 && c->options->dry_run) {
         for (int64_t k = 0; k < n; k++)
-            *(wishes[k].to_done ? &c->result->to_done : &c->result->to_pending) += 1;
+            count_move(c->result, c->records->records[wishes[k].i].state, wishes[k].to_done);
     } else if (r == 0 && (n > 0 || unsettle)) {
         r = move_keys(c, wishes, n, err);
     }

@@ -4,13 +4,16 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/retry.h"
 #include "base/utf8.h"
@@ -200,6 +203,48 @@ START_TEST(test_only_well_formed_utf8_is_valid)
 }
 END_TEST
 
+#ifndef NDEBUG
+
+/* Of a hundred calls: how many fail before, and how many after. */
+static void failures(const char *wishes, int *before, int *after)
+{
+    setenv("HIWARI_FAULT", wishes, 1);
+    *before = *after = 0;
+    for (int i = 0; i < 100; i++) {
+        *before += fault_before("here");
+        *after += fault_after("here");
+        ck_assert(!fault_before("there") && !fault_after("her"));
+    }
+}
+
+START_TEST(test_calls_fail_as_often_as_a_test_wishes_and_as_its_seed_says)
+{
+    int before, after, more, others;
+    log_set_level(LOG_ERROR);
+    failures("slow:away:5,fail:here:300:7", &before, &after);
+    ck_assert_msg(before > 10 && before < 60 && after > 10 && after < 60, "%d %d", before, after);
+    failures("fail:here:300:7,slow:away:5", &more, &others); /* the first wish: seeded anew */
+    ck_assert(more == before && others == after);
+    failures("fail:here:1000:1,fail:there:0:1", &before, &after);
+    ck_assert(before == 100 && after == 100);
+    failures("fail:here", &before, &after);
+    ck_assert(before == 0 && after == 0);
+}
+END_TEST
+
+START_TEST(test_each_wish_counts_its_own_passings)
+{
+    setenv("HIWARI_FAULT", "kill:three:3,slow:two:1", 1);
+    for (int i = 0; i < 3; i++) {
+        fault_point("three");
+        fault_point("two");
+    }
+    fault_point("three");
+}
+END_TEST
+
+#endif
+
 static Suite *base_suite(void)
 {
     Suite *suite = suite_create("base");
@@ -218,6 +263,10 @@ static Suite *base_suite(void)
     tcase_add_test(t, test_sha256_is_the_standard_one);
     tcase_add_test(t, test_crc32c_is_castagnolis_and_goes_on);
     tcase_add_test(t, test_only_well_formed_utf8_is_valid);
+#ifndef NDEBUG
+    tcase_add_test(t, test_calls_fail_as_often_as_a_test_wishes_and_as_its_seed_says);
+    tcase_add_test_raise_signal(t, test_each_wish_counts_its_own_passings, SIGKILL);
+#endif
     suite_add_tcase(suite, t);
     return suite;
 }
