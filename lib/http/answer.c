@@ -133,11 +133,20 @@ void http_words(const struct http_answer *answer, struct str *out)
     }
 }
 
+static void mask(struct str *text, const char *secret)
+{
+    size_t len = strlen(secret);
+    for (char *at = text->s; len > 0 && (at = strstr(at, secret)); at += len)
+        memset(at, '*', len);
+}
+
 int http_err(struct err *err, int code, const struct http_request *request,
              const struct http_answer *answer)
 {
     CLEANUP(str_deinit) struct str words = {0};
     (request->words ? request->words : http_words)(answer, &words);
+    for (int i = 0; request->secrets && request->secrets[i]; i++)
+        mask(&words, request->secrets[i]);
     return err_set(err, code, "%s", words.s);
 }
 

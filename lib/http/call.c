@@ -15,8 +15,11 @@
 
 enum { WAIT_FIRST_MS = 500, WAIT_MAX_MS = 16000 };
 
-static bool is_retryable(int status)
+/* S3's way to say that it does not know a feature is 501, and that is for good. */
+static bool is_retryable(const struct http_request *request, int status)
 {
+    if (status == 501 && request->aws_key_id)
+        return false;
     return status == 408 || status == 429 || status / 100 == 5;
 }
 
@@ -33,6 +36,16 @@ static int64_t retry_after_ms(const struct http_answer *answer)
     }
     seconds = seconds < 0 ? 0 : seconds > 86400 ? 86400 : seconds;
     return seconds * 1000;
+}
+
+bool http_clock_ahead(const struct http_answer *answer, int64_t *ret_s)
+{
+    CLEANUP(str_deinit) struct str value = {0};
+    time_t at = http_header(answer, "date", &value) ? curl_getdate(value.s, NULL) : -1;
+    if (at < 0)
+        return false;
+    *ret_s = clock_wall_ms() / 1000 - (int64_t)at;
+    return true;
 }
 
 /* True when the time was waited for; false when the deadline comes first. */
@@ -52,10 +65,10 @@ static bool renew(struct http_budget *budget, const struct http_request *request
                   const struct http_answer *answer, int *r, struct err *err)
 {
     CLEANUP(str_deinit) struct str line = {0};
-    if (answer->status != 401 || !request->authorize || budget->renewed)
+    if (answer->status != 401 || answer->authorization.len == 0 || budget->renewed)
         return false;
     budget->renewed = true;
-    *r = request->authorize(request->authorize_ctx, true, &line, err);
+    *r = request->authorize(request->authorize_ctx, answer->authorization.s, &line, err);
     return *r == 0 && line.len > 0;
 }
 
@@ -80,7 +93,7 @@ bool http_again(struct http_budget *budget, const struct http_request *request,
     }
     if (*r < 0)
         return false;
-    if (!is_retryable(answer->status))
+    if (!is_retryable(request, answer->status))
         return renew(budget, request, answer, r, err);
     if (wait_again(budget, request->deadline_ms, retry_after_ms(answer)))
         return true;

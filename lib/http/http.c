@@ -125,6 +125,7 @@ void http_answer_deinit(struct http_answer *answer)
 {
     str_deinit(&answer->headers);
     str_deinit(&answer->body);
+    str_deinit(&answer->authorization);
 }
 
 int http_send(struct http *http, const struct http_request *request, struct http_answer *ret,

@@ -32,13 +32,14 @@ struct http_answer {
     int attempts;       /* how often it was asked, this time included */
     struct str headers; /* lines as they came; see http_header */
     struct str body;
+    struct str authorization; /* the line that it was asked with */
 };
 void http_answer_deinit(struct http_answer *answer);
 MEM_CLEANUP_VALUE(http_answer_deinit, struct http_answer);
 
-/* A header line for each attempt, fresh: credentials expire. again: the last one was answered
- * with 401. 0 with *ret empty (no such header) or a whole line without its end. */
-typedef int http_authorize_fn(void *ctx, bool again, struct str *ret, struct err *err);
+/* A header line for each attempt, fresh: credentials expire. refused: the line that was answered
+ * with 401; NULL: none was. 0 with *ret empty (no such header) or a whole line without its end. */
+typedef int http_authorize_fn(void *ctx, const char *refused, struct str *ret, struct err *err);
 /* What an answer that is not a good one says, for a message: appended to *out. */
 typedef void http_words_fn(const struct http_answer *answer, struct str *out);
 
@@ -55,22 +56,22 @@ struct http_request {
 
     http_authorize_fn *authorize; /* NULL: no such header */
     void *authorize_ctx;
-    http_words_fn *words; /* NULL: http_words */
+    http_words_fn *words;       /* NULL: http_words */
+    const char *const *secrets; /* what no message may hold, up to a NULL; or NULL */
 
     /* Signature Version 4 for S3, made by libcurl; NULL: none. The URL's query must be in
      * canonical form: sorted and percent-encoded. */
     const char *aws_region, *aws_key_id, *aws_secret;
 };
 
-/* Ask, again where Google's rules for retries allow it (408, 429, 5xx, and when no answer came),
- * with exponential backoff and jitter, not before Retry-After, until the deadline. A 401 is asked
- * once more with a fresh authorization. Returns
- *   0                any other answer, *ret filled in: the caller looks at the status
- *   ERR_RETRY        the deadline is over and the last answer was one of those: its own words
- *   ERR_UNREACHABLE  the deadline is over and the last attempt had no answer
- *   ERR_CONFIG       the certificate is not trusted, the URL cannot be, a redirect, or authorize's
- *   ERR_INPUT        the answer is longer than max_answer
- * When ret->attempts > 1 or a failure is returned, an earlier attempt may have had its effect. */
+/* Ask, again where Google's rules for retries allow it (408, 429, 5xx but for S3's 501, and when no
+ * answer came), with exponential backoff and jitter, not before Retry-After, until the deadline. A
+ * 401 is asked once more with a fresh authorization. Returns 0                any other answer,
+ * *ret filled in: the caller looks at the status ERR_RETRY        the deadline is over and the last
+ * answer was one of those: its own words ERR_UNREACHABLE  the deadline is over and the last attempt
+ * had no answer ERR_CONFIG       the certificate is not trusted, the URL cannot be, a redirect, or
+ * authorize's ERR_INPUT        the answer is longer than max_answer When ret->attempts > 1 or a
+ * failure is returned, an earlier attempt may have had its effect. */
 int http_call(struct http *http, const struct http_request *request, struct http_answer *ret,
               struct err *err);
 
@@ -100,6 +101,9 @@ void http_words(const struct http_answer *answer, struct str *out);
  */
 int http_err(struct err *err, int code, const struct http_request *request,
              const struct http_answer *answer);
+
+/* How far this machine's clock is ahead of the server's, in seconds; false when it did not say. */
+bool http_clock_ahead(const struct http_answer *answer, int64_t *ret_s);
 
 /* Clean text of at most max bytes: no control characters, no markup, no runs of spaces, and
  * nothing that looks like a token. */

@@ -65,12 +65,12 @@ static void add_header(struct transfer *transfer, const char *line)
 static int set_headers(struct transfer *transfer, struct err *err)
 {
     const struct http_request *request = transfer->request;
-    CLEANUP(str_deinit) struct str line = {0};
-    int r = request->authorize ? request->authorize(request->authorize_ctx, false, &line, err) : 0;
+    struct str *line = &transfer->answer.authorization;
+    int r = request->authorize ? request->authorize(request->authorize_ctx, NULL, line, err) : 0;
     if (r < 0)
         return r;
-    if (line.len > 0)
-        add_header(transfer, line.s);
+    if (line->len > 0)
+        add_header(transfer, line->s);
     for (int i = 0; request->headers && request->headers[i]; i++)
         add_header(transfer, request->headers[i]);
     if (request->body)
