@@ -4,6 +4,7 @@
 #include "base/hash.h"
 
 #include <isa-l.h>
+#include <limits.h>
 #include <openssl/evp.h>
 
 #include "base/mem.h"
@@ -42,6 +43,15 @@ void sha256_deinit(struct sha256 *h)
 void sha256_of(const void *data, size_t len, uint8_t out[SHA256_BYTES])
 {
     need(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL));
+}
+
+void hash_base64(const void *data, size_t len, struct str *out)
+{
+    if (len > INT_MAX / 2)
+        mem_exhausted();
+    str_reserve(out, 4 * (len / 3 + 1));
+    int n = EVP_EncodeBlock((unsigned char *)out->s + out->len, data, (int)len);
+    out->len += (size_t)n;
 }
 
 void hash_hex(const uint8_t *bytes, size_t n, char *out)

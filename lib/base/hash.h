@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 enum { SHA256_BYTES = 32, SHA256_HEX = 65 }; /* hex with its NUL */
 
 struct sha256 {
@@ -20,6 +22,7 @@ void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES]);
 void sha256_deinit(struct sha256 *h);
 
 void sha256_of(const void *data, size_t len, uint8_t out[SHA256_BYTES]);
+void hash_base64(const void *data, size_t len, struct str *out); /* with padding; appended */
 void hash_hex(const uint8_t *bytes, size_t n, char *out); /* 2n lower-case digits and a NUL */
 
 /* CRC-32C (Castagnoli) as GCS has it; start with crc 0, feed the last result to go on. */

@@ -4,27 +4,14 @@
  * all drivers alike. */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/fs.h"
 #include "store/store_driver.h"
 
-static int open_not_built(const char *rest, bool create, struct store **ret, struct err *err)
-{
-    return err_set(
-        err, ERR_CONFIG,
-        "gs:// and s3:// destinations are not built yet: use file:///folder, on a volume "
-        "that all workers share");
-}
-
-static const struct store_driver not_built_gs = {
-    .scheme = "gs", .form = "gs://bucket/prefix", .open = open_not_built};
-static const struct store_driver not_built_s3 = {
-    .scheme = "s3", .form = "s3://bucket/prefix", .open = open_not_built};
-
 static const struct store_driver *const drivers[] = {
     &store_file_driver,
-    &not_built_gs,
-    &not_built_s3,
+    &store_gcs_driver,
 };
 enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
 
@@ -33,8 +20,9 @@ static int open_url(const char *url, bool create, struct store **ret, struct err
     const char *colon = strstr(url, "://");
     for (int i = 0; colon && i < N_DRIVERS; i++) {
         size_t len = strlen(drivers[i]->scheme);
-        if (len == (size_t)(colon - url) && memcmp(url, drivers[i]->scheme, len) == 0)
-            return drivers[i]->open(colon + 3, create, ret, err);
+        if (len != (size_t)(colon - url) || memcmp(url, drivers[i]->scheme, len) != 0)
+            continue;
+        return drivers[i]->open(colon + 3, create, ret, err);
     }
     if (!colon) {
         CLEANUP(mem_free_chars) char *path = fs_absolute(url);
@@ -99,18 +87,36 @@ static int fault_err(const struct store *store, const char *verb, const char *na
     return err_set(err, ERR_RETRY, "%s %s/%s: no answer", verb, store->url, name);
 }
 
+void store_set_patience(struct store *store, int64_t ms)
+{
+    atomic_store(&store->patience_ms, ms);
+}
+
+int64_t store_deadline(const struct store *store, size_t bytes)
+{
+    const size_t slowest_bytes_per_ms = 1000;
+    return clock_ms() + atomic_load(&store->patience_ms) + (int64_t)(bytes / slowest_bytes_per_ms);
+}
+
 int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
               int64_t *ret_generation, struct err *err)
 {
-    int r = check_name(store, name, err);
+    struct store_upload upload = {.name = name, .data = data, .len = len, .expect = expect};
+    return store_upload(store, &upload, ret_generation, err);
+}
+
+int store_upload(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
+                 struct err *err)
+{
+    int r = check_name(store, upload->name, err);
     if (r < 0)
         return r;
     if (fault_before("store"))
-        return fault_err(store, "write", name, err);
+        return fault_err(store, "write", upload->name, err);
     int64_t generation = 0;
-    r = store->driver->put(store, name, data, len, expect, &generation, err);
+    r = store->driver->put(store, upload, &generation, err);
     if (fault_after("store"))
-        return fault_err(store, "write", name, err);
+        return fault_err(store, "write", upload->name, err);
     if (r == 0 && ret_generation)
         *ret_generation = generation;
     return r;
@@ -157,6 +163,19 @@ int store_delete(struct store *store, const char *name, int64_t expect, struct e
     if (fault_after("store"))
         return fault_err(store, "delete", name, err);
     return r;
+}
+
+int store_probe(struct store *store, struct err *err)
+{
+    int r = store->driver->probe ? store->driver->probe(store, err) : 0;
+    if (r == STORE_UNCONDITIONAL)
+        store_set_unconditional(store);
+    return r;
+}
+
+void store_set_unconditional(struct store *store)
+{
+    atomic_store(&store->unconditional, true);
 }
 
 int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,

@@ -2,10 +2,10 @@
  * Copyright The hiwari authors */
 /* store.h - where results go: a flat set of named objects with conditional writes.
  *
- * A store is opened from a URL: file:///dir today, gs:// and s3:// have their place
- * in the same table. An object is there whole or not at all. Each has a generation,
- * a number (1 to 2^52) that differs whenever its content was written anew. All functions may be
- * called from several threads at once. */
+ * A store is opened from a URL: file:///dir, gs://bucket/prefix or s3://bucket/prefix. An object is
+ * there whole or not at all. Each has a generation, a positive number that differs whenever its
+ * content was written anew (s3://: whenever its content differs). All functions may be called from
+ * several threads at once; each tries again by itself, as long as store_set_patience says. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -19,16 +19,17 @@ struct store;
 
 /* Answers, not failures. */
 enum {
-    STORE_ABSENT = 1,  /* no such object */
-    STORE_CHANGED = 2, /* the precondition does not hold: another generation is there */
+    STORE_ABSENT = 1,        /* no such object */
+    STORE_CHANGED = 2,       /* the precondition does not hold: another generation is there */
+    STORE_UNCONDITIONAL = 3, /* store_probe: this store does not honour preconditions */
 };
 
 /* What a write or delete expects to find. */
 enum { STORE_EXPECT_NOTHING = 0, STORE_EXPECT_ANYTHING = -1 }; /* else: a generation */
 
-/* Open a destination; it is created when it can be (file://: the folder). ERR_CONFIG for a URL that
- * cannot be understood (says which forms there are), ERR_WRITE or ERR_UNREACHABLE when it cannot be
- * used. */
+/* Open a destination; it is created when it can be (file://: the folder; buckets are not made).
+ * ERR_CONFIG for a URL that cannot be understood (says which forms there are) and for wrong
+ * credentials, ERR_WRITE or ERR_UNREACHABLE when it cannot be used. */
 int store_open(const char *url, struct store **ret, struct err *err);
 /* The same for one that must be there: ERR_CONFIG when it is not, and nothing is made. */
 int store_open_existing(const char *url, struct store **ret, struct err *err);
@@ -42,11 +43,34 @@ store_url(const struct store *store); /* as canonical text: absolute path, no tr
 enum { STORE_NAME_MAX = 200 };
 bool store_name_ok(const char *name);
 
+/* How long one object is tried where a network is between (60 s at first). */
+void store_set_patience(struct store *store, int64_t ms);
+
 /* Write one object whole. 0: written and durable, *ret_generation (may be NULL) filled in;
  * STORE_CHANGED: what is there is not what was expected, nothing was written; ERR_RETRY: it may or
- * may not have been written; ERR_WRITE. */
+ * may not have been written; ERR_UNREACHABLE: there were no credentials to be had, nothing was
+ * written; ERR_WRITE: the destination does not take it, nor any other; ERR_INPUT: not this one. */
 int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
               int64_t *ret_generation, struct err *err);
+
+/* The same with a label: one line of printable ASCII that is kept beside the object where the store
+ * can do so, and comes back in listings where they have it. */
+enum { STORE_LABEL_MAX = 1500 };
+struct store_upload {
+    const char *name;
+    const void *data;
+    size_t len;
+    int64_t expect;
+    const char *label; /* NULL: none */
+};
+int store_upload(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
+                 struct err *err);
+
+/* Does this store honour what writes expect to find? Asks it by writing and deleting an object of
+ * its own, for s3://. 0 or STORE_UNCONDITIONAL; from then on such a store is asked what is there
+ * before each write, which cannot exclude that two writers pass each other. */
+int store_probe(struct store *store, struct err *err);
+void store_set_unconditional(struct store *store); /* it is known already */
 
 /* Read a whole object, or only its last max_tail bytes (0: all). 0 or STORE_ABSENT. */
 int store_get(struct store *store, const char *name, size_t max_tail, struct str *ret,
@@ -66,6 +90,7 @@ struct store_object {
     const char *name; /* borrowed until the callback returns */
     int64_t generation;
     int64_t bytes;
+    const char *label; /* NULL: none, or the listing does not have it */
 };
 typedef int store_list_fn(void *ctx, const struct store_object *object, struct err *err);
 int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,

@@ -7,6 +7,8 @@
 #ifndef STORE_STORE_DRIVER_H
 #define STORE_STORE_DRIVER_H
 
+#include <stdatomic.h>
+
 #include "store/store.h"
 
 /* Which bytes of an object: len of them from offset on; a negative offset counts from the end. */
@@ -21,20 +23,28 @@ struct store_driver {
      * and url filled in. */
     int (*open)(const char *rest, bool create, struct store **ret, struct err *err);
     void (*close)(struct store *store);
-    int (*put)(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
-               int64_t *ret_generation, struct err *err);
+    int (*put)(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
+               struct err *err);
     int (*get)(struct store *store, const char *name, struct store_span span, struct str *ret,
                int64_t *ret_generation, struct err *err);
     int (*remove)(struct store *store, const char *name, int64_t expect, struct err *err);
     int (*list)(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
                 struct err *err);
+    int (*probe)(struct store *store, struct err *err); /* NULL: it honours preconditions */
 };
 
 struct store {
     const struct store_driver *driver;
     char *url; /* canonical; owned */
+    atomic_int_fast64_t patience_ms;
+    atomic_bool unconditional;
 };
 
+enum { STORE_PATIENCE_MS = 60000 };
+/* The monotonic time at which an operation that moves so many bytes is given up. */
+int64_t store_deadline(const struct store *store, size_t bytes);
+
 extern const struct store_driver store_file_driver;
+extern const struct store_driver store_gcs_driver;
 
 #endif

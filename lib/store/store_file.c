@@ -110,8 +110,9 @@ static int file_open(const char *rest, bool create, struct store **ret, struct e
     if (dir < 0)
         return err_set_errno(err, ERR_WRITE, errno, "destination file://%s", rest);
     struct store_file *file = MEM_NEW(struct store_file);
-    file->store =
-        (struct store){.driver = &store_file_driver, .url = mem_printf("file://%s", path)};
+    file->store = (struct store){.driver = &store_file_driver,
+                                 .url = mem_printf("file://%s", path),
+                                 .patience_ms = STORE_PATIENCE_MS};
     file->dir = dir;
     file->home = home_of_pids();
     pthread_mutex_init(&file->lock, NULL);
@@ -250,20 +251,22 @@ static int name_over(struct store_file *file, const char *temporary, const char 
     return errnum;
 }
 
-static int file_put(struct store *store, const char *name, const void *data, size_t len,
-                    int64_t expect, int64_t *ret_generation, struct err *err)
+static int file_put(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
+                    struct err *err)
 {
     struct store_file *file = file_of(store);
+    const char *name = upload->name;
     char temporary[64];
     snprintf(temporary, sizeof(temporary), FS_TEMPORARY "%08" PRIx32 "-%ld-%" PRIuFAST64,
              file->home, (long)getpid(), atomic_fetch_add(&file->counter, 1));
     struct stat st;
-    int errnum = write_temporary(file, temporary, data, len, &st);
+    int errnum = write_temporary(file, temporary, upload->data, upload->len, &st);
     if (errnum)
         return write_err(store, name, errnum, err);
     fault_point("store-written");
-    errnum = expect == STORE_EXPECT_NOTHING ? name_new(file, temporary, name)
-                                            : name_over(file, temporary, name, expect);
+    errnum = upload->expect == STORE_EXPECT_NOTHING
+                 ? name_new(file, temporary, name)
+                 : name_over(file, temporary, name, upload->expect);
     if (errnum) {
         unlinkat(file->dir, temporary, 0);
         if (errnum == EEXIST)

@@ -383,8 +383,11 @@ START_TEST(test_a_destination_that_cannot_be_is_an_error_that_says_what_can)
     ck_assert_ptr_nonnull(strstr(err.text, "three slashes"));
     ck_assert_int_eq(store_open("out", &other, &err), ERR_CONFIG);
     ck_assert_ptr_nonnull(strstr(err.text, "did you mean file:///"));
-    ck_assert_int_eq(store_open("gs://bucket/x", &other, &err), ERR_CONFIG);
-    ck_assert_ptr_nonnull(strstr(err.text, "not built yet"));
+    ck_assert_int_eq(store_open("gs://Bucket/x", &other, &err), ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot be the name of a bucket"));
+    ck_assert_int_eq(store_open("gs://bucket/x//y", &other, &err), ERR_CONFIG);
+    ck_assert_int_eq(store_open("gs://bucket/x/../y", &other, &err), ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.text, "'.' or '..' parts"));
     ck_assert_int_eq(store_open(below, &other, &err), ERR_WRITE);
     ck_assert_int_eq(store_open_existing("file:///nowhere/at/all", &other, &err), ERR_CONFIG);
     ck_assert_int_ne(access("/nowhere", F_OK), 0);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* http.c - a thread around curl's multi handle.
+ *
+ * Callers hand over a transfer that is set up and wait; the thread drives all of them and wakes
+ * each caller when its own is over. Connections, their TLS sessions and the DNS cache belong to the
+ * multi handle and so to the thread: nobody else touches them, no locks of curl's are needed. */
+#include "http/http.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "http/transfer.h"
+
+enum {
+    POLL_MS = 1000,
+    CONNECTIONS_KEPT = 64, /* idle ones, for the next burst */
+};
+
+struct http {
+    CURLM *multi;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    struct transfer *submitted; /* not yet seen by the thread */
+    bool ending;
+};
+
+/* ---- the thread ---- */
+
+static void take_submitted(struct http *http, bool *ret_ending)
+{
+    pthread_mutex_lock(&http->lock);
+    struct transfer *transfer = http->submitted;
+    http->submitted = NULL;
+    *ret_ending = http->ending;
+    pthread_mutex_unlock(&http->lock);
+    while (transfer) {
+        struct transfer *next = transfer->next;
+        if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+            transfer_finish(transfer, CURLE_FAILED_INIT);
+        transfer = next;
+    }
+}
+
+static void finish_done(struct http *http)
+{
+    int left;
+    for (CURLMsg *msg; (msg = curl_multi_info_read(http->multi, &left));) {
+        struct transfer *transfer = NULL;
+        CURLcode code = msg->data.result;
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer);
+        curl_multi_remove_handle(http->multi, msg->easy_handle);
+        transfer_finish(transfer, code);
+    }
+}
+
+static void *http_thread(void *ctx)
+{
+    struct http *http = ctx;
+    bool ending = false;
+    while (!ending) {
+        int running;
+        take_submitted(http, &ending);
+        curl_multi_perform(http->multi, &running);
+        finish_done(http);
+        if (!ending)
+            curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
+    }
+    return NULL;
+}
+
+/* ---- callers ---- */
+
+static void init_curl(void)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        mem_exhausted();
+}
+
+/* Signals are for the threads that wait for them. */
+static int begin_thread(struct http *http)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int errnum = pthread_create(&http->thread, NULL, http_thread, http);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return errnum;
+}
+
+struct http *http_new(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_curl);
+    struct http *http = MEM_NEW(struct http);
+    http->multi = curl_multi_init();
+    if (!http->multi)
+        mem_exhausted();
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    pthread_mutex_init(&http->lock, NULL);
+    if (begin_thread(http) != 0)
+        mem_exhausted();
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    pthread_mutex_lock(&http->lock);
+    http->ending = true;
+    pthread_mutex_unlock(&http->lock);
+    curl_multi_wakeup(http->multi);
+    pthread_join(http->thread, NULL);
+    curl_multi_cleanup(http->multi);
+    pthread_mutex_destroy(&http->lock);
+    free(http);
+}
+
+void http_answer_deinit(struct http_answer *answer)
+{
+    str_deinit(&answer->headers);
+    str_deinit(&answer->body);
+    str_deinit(&answer->authorization);
+}
+
+int http_send(struct http *http, const struct http_request *request, struct http_answer *ret,
+              struct err *err)
+{
+    CLEANUP(transfer_deinit) struct transfer transfer = {0};
+    int r = transfer_init(&transfer, request, err);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&http->lock);
+    transfer.next = http->submitted;
+    http->submitted = &transfer;
+    pthread_mutex_unlock(&http->lock);
+    curl_multi_wakeup(http->multi);
+    return transfer_wait(&transfer, ret, err);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The hiwari authors */
+/* transfer.c - a request into curl's options, and curl's end of it into an answer. */
+#include "http/transfer.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+enum {
+    CONNECT_MS = 10000,
+    STALL_MS = 20000,
+    ANSWER_MAX = 1 << 20,
+    WORDS_MAX = 64 << 10,   /* of the body of an answer that is not a good one */
+    HEADERS_MAX = 64 << 10, /* what is kept */
+};
+
+/* ---- what comes ---- */
+
+static int status_now(const struct transfer *transfer)
+{
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
+/* A line of a head. There may be several heads: 100 Continue before the answer. */
+static size_t on_header(char *data, size_t size, size_t n, void *ctx)
+{
+    struct transfer *transfer = ctx;
+    struct str *lines = &transfer->answer.headers;
+    size_t len = size * n;
+    if (transfer->head_ended)
+        str_clear(lines);
+    transfer->head_ended = len > 0 && (data[0] == '\r' || data[0] == '\n');
+    if (lines->len + len <= HEADERS_MAX)
+        str_add(lines, data, len);
+    return len;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *ctx)
+{
+    struct transfer *transfer = ctx;
+    struct str *body = &transfer->answer.body;
+    size_t len = size * n, most = transfer->request->max_answer;
+    most = status_now(transfer) / 100 != 2 ? WORDS_MAX : most ? most : ANSWER_MAX;
+    if (len > most - body->len) {
+        transfer->too_long = true;
+        len = most - body->len;
+    }
+    str_add(body, data, len);
+    return transfer->too_long ? 0 : len;
+}
+
+/* ---- what goes ---- */
+
+static void add_header(struct transfer *transfer, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(transfer->headers, line);
+    if (!list)
+        mem_exhausted();
+    transfer->headers = list;
+}
+
+static int set_headers(struct transfer *transfer, struct err *err)
+{
+    const struct http_request *request = transfer->request;
+    struct str *line = &transfer->answer.authorization;
+    int r = request->authorize ? request->authorize(request->authorize_ctx, NULL, line, err) : 0;
+    if (r < 0)
+        return r;
+    if (line->len > 0)
+        add_header(transfer, line->s);
+    for (int i = 0; request->headers && request->headers[i]; i++)
+        add_header(transfer, request->headers[i]);
+    if (request->body)
+        add_header(transfer, "Expect:"); /* a question and its answer less */
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return 0;
+}
+
+static void set_method(struct transfer *transfer)
+{
+    const struct http_request *request = transfer->request;
+    CURL *easy = transfer->easy;
+    const char *method = request->method ? request->method : "GET";
+    if (request->body) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+    }
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else if (strcmp(method, request->body ? "POST" : "GET") != 0)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static const char *from_environment(const char *name)
+{
+    const char *text = getenv(name);
+    return text && *text ? text : NULL;
+}
+
+/* What the curl program does by itself, and its library leaves to programs. */
+static void set_authorities(CURL *easy)
+{
+    const char *bundle = from_environment("CURL_CA_BUNDLE");
+    const char *dir = from_environment("SSL_CERT_DIR");
+    if (!bundle)
+        bundle = from_environment("SSL_CERT_FILE");
+    if (bundle)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+    if (dir)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
+}
+
+static void set_times(struct transfer *transfer)
+{
+    const struct http_request *request = transfer->request;
+    int64_t left_ms = request->deadline_ms - clock_ms();
+    int64_t stall_ms = request->stall_ms > 0 ? request->stall_ms : STALL_MS;
+    int64_t connect_ms = stall_ms < CONNECT_MS ? stall_ms : CONNECT_MS;
+    left_ms = left_ms < 1 ? 1 : left_ms;
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
+}
+
+static void set_signature(struct transfer *transfer)
+{
+    const struct http_request *request = transfer->request;
+    if (!request->aws_key_id)
+        return;
+    CLEANUP(mem_free_chars) char *scope = mem_printf("aws:amz:%s:s3", request->aws_region);
+    curl_easy_setopt(transfer->easy, CURLOPT_AWS_SIGV4, scope);
+    curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, request->aws_key_id);
+    curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, request->aws_secret);
+}
+
+static void set_all(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_URL, transfer->request->url);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* '..' in a name is a part of the name */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "hiwari");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection than open one */
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    if (transfer->request->direct)
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    set_authorities(easy);
+    set_times(transfer);
+    set_method(transfer);
+    set_signature(transfer);
+}
+
+int transfer_init(struct transfer *transfer, const struct http_request *request, struct err *err)
+{
+    transfer->request = request;
+    transfer->easy = curl_easy_init();
+    if (!transfer->easy)
+        mem_exhausted();
+    pthread_mutex_init(&transfer->lock, NULL);
+    pthread_cond_init(&transfer->finished, NULL);
+    set_all(transfer);
+    return set_headers(transfer, err);
+}
+
+void transfer_deinit(struct transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    http_answer_deinit(&transfer->answer);
+    pthread_cond_destroy(&transfer->finished);
+    pthread_mutex_destroy(&transfer->lock);
+}
+
+/* ---- its end ---- */
+
+void transfer_finish(struct transfer *transfer, CURLcode code)
+{
+    pthread_mutex_lock(&transfer->lock);
+    transfer->code = code;
+    transfer->is_finished = true;
+    pthread_cond_signal(&transfer->finished);
+    pthread_mutex_unlock(&transfer->lock);
+}
+
+/* Is it a matter of settings, so that asking again is in vain? */
+static bool is_settings(CURLcode code)
+{
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int failure(const struct transfer *transfer, struct err *err)
+{
+    CLEANUP(str_deinit) struct str words = {0};
+    const char *text = transfer->words[0] ? transfer->words : curl_easy_strerror(transfer->code);
+    http_quote(text, strlen(text), 300, &words);
+    if (transfer->code == CURLE_PEER_FAILED_VERIFICATION)
+        return err_set(err, ERR_CONFIG,
+                       "the server's certificate is not trusted: %s (CURL_CA_BUNDLE names a file "
+                       "of other authorities)",
+                       words.s);
+    return err_set(err, is_settings(transfer->code) ? ERR_CONFIG : ERR_UNREACHABLE, "%s", words.s);
+}
+
+int transfer_wait(struct transfer *transfer, struct http_answer *ret, struct err *err)
+{
+    pthread_mutex_lock(&transfer->lock);
+    while (!transfer->is_finished)
+        pthread_cond_wait(&transfer->finished, &transfer->lock);
+    pthread_mutex_unlock(&transfer->lock);
+    int status = status_now(transfer);
+    if (transfer->too_long && status / 100 == 2)
+        return err_set(err, ERR_INPUT, "the answer is longer than %zu bytes",
+                       transfer->answer.body.len);
+    if (transfer->code != CURLE_OK && !transfer->too_long)
+        return failure(transfer, err);
+    http_answer_deinit(ret);
+    *ret = transfer->answer;
+    ret->status = status;
+    transfer->answer = (struct http_answer){0};
+    return 0;
+}
