@@ -103,7 +103,7 @@ int table_writer_keys(const struct build_table *t, int *ret)
     return n;
 }
 
-static int32_t *order_of(const struct build_table *t)
+int32_t *table_writer_order(const struct build_table *t)
 {
     CLEANUP(free) void *a = mem_array((size_t)t->n_order + 2, sizeof(int));
     CLEANUP(free) void *b = mem_array((size_t)t->n_order + 2, sizeof(struct column *));
@@ -356,7 +356,7 @@ int table_writer_write(const char *base, const struct build_table *table, struct
     int r = check_table(table, err);
     if (r < 0)
         return r;
-    CLEANUP(free) void *memory = order_of(table);
+    CLEANUP(free) void *memory = table_writer_order(table);
     CLEANUP(table_days_deinit) struct table_days days = {0};
     const int32_t *order = memory;
     if (table->time < 0 && (r = check_unique(table, order, err)) < 0)

@@ -53,4 +53,7 @@ int table_writer_refuse_twice(const struct build_table *table, const struct colu
 /* time, group, order, or the key, in this order; at most n_order + 2 numbers. Returns how many. */
 int table_writer_keys(const struct build_table *table, int *ret);
 
+/* The rows of a table in memory in their order, as sort_rows gives it. */
+int32_t *table_writer_order(const struct build_table *table);
+
 #endif
