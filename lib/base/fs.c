@@ -50,9 +50,9 @@ int fs_read(const char *path, struct str *ret, struct err *err)
     return 0;
 }
 
-static int write_all(int fd, const char *p, size_t len)
+int fs_write_all(int fd, const void *data, size_t len)
 {
-    while (len > 0) {
+    for (const char *p = data; len > 0;) {
         ssize_t n = write(fd, p, len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -61,7 +61,7 @@ static int write_all(int fd, const char *p, size_t len)
         p += n;
         len -= (size_t)n;
     }
-    return fsync(fd) < 0 ? errno : 0;
+    return 0;
 }
 
 /* The folder that path is in; caller owns. */
@@ -78,7 +78,9 @@ static int write_temporary(const char *temporary, const void *data, size_t len)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return errno;
-    int errnum = write_all(fd, data, len);
+    int errnum = fs_write_all(fd, data, len);
+    if (!errnum && fsync(fd) < 0)
+        errnum = errno;
     if (close(fd) < 0 && !errnum)
         errnum = errno;
     if (errnum)

@@ -22,6 +22,9 @@ int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err);
 #define FS_TEMPORARY ".tmp-"
 int fs_write(const char *path, const void *data, size_t len, struct err *err);
 
+/* All of it, however many calls to write(2) that takes. Returns 0 or an errno value. */
+int fs_write_all(int fd, const void *data, size_t len);
+
 int fs_mkdirs(const char *path, struct err *err);      /* like mkdir -p */
 int fs_sync_dir(const char *path, struct err *err);    /* so that a rename in it lasts */
 int fs_remove_tree(const char *path, struct err *err); /* like rm -r; absent is fine */

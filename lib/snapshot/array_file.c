@@ -31,16 +31,8 @@ int array_file_add(struct array_file *file, const void *data, size_t len, struct
         return 0;
     file->crc32c = crc32c(file->crc32c, data, len);
     file->bytes += (int64_t)len;
-    for (const char *p = data; len > 0;) {
-        ssize_t n = write(file->fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_set_errno(err, ERR_WRITE, errno, "cannot write %s", file->path);
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int errnum = fs_write_all(file->fd, data, len);
+    return errnum ? err_set_errno(err, ERR_WRITE, errnum, "cannot write %s", file->path) : 0;
 }
 
 int array_file_close(struct array_file *file, const char *relative, struct layout_entry *ret,

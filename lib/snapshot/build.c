@@ -6,7 +6,7 @@
  * within one file system. Its owner holds a lock on it. One whose process is gone and whose lock is
  * free was left by a killed run, and the next run for the same target removes it: the lock speaks
  * for processes of other containers, whose pids mean nothing here. */
-#include "snapshot/build.h"
+#include "snapshot/build_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,6 +166,16 @@ int build_add(struct snapshot_builder *b, const struct build_table *table, struc
 {
     int r = table_writer_write(b->temporary, table, &b->layout, err);
     return r < 0 ? err_prefix(err, "table %s", table->name) : 0;
+}
+
+const char *build_dir(const struct snapshot_builder *b)
+{
+    return b->temporary;
+}
+
+struct layout *build_layout(struct snapshot_builder *b)
+{
+    return &b->layout;
 }
 
 int build_finish(struct snapshot_builder *b, char ret_id[SHA256_HEX], struct err *err)

@@ -9,8 +9,8 @@
  *     build_finish(b, id, err);                snapshot.json, fsync, rename
  *     build_free(b);                           removes what was not finished
  *
- * build_add wants a table's columns in memory. A source whose tables are larger would sort runs on
- * disk and give the merged rows block by block to the same column_writer that build_add feeds. */
+ * build_add wants a table's columns in memory; intake.h takes rows one by one, and more of them
+ * than memory holds. */
 #ifndef SNAPSHOT_BUILD_H
 #define SNAPSHOT_BUILD_H
 
@@ -23,6 +23,9 @@ struct build_table {
     int n_columns;
     const struct column *columns; /* dictionaries sorted, and without strings that do not occur */
     int time, group, key; /* column numbers or -1: a time, or a time and a group, or a key */
+    const int
+        *order;  /* rows of equal time and group stand in order of these columns, then as they */
+    int n_order; /* came */
 
     /* Append where a row came from ("races.csv, line 17"), for messages. */
     void (*place)(void *ctx, int64_t row, struct str *out);

@@ -106,16 +106,19 @@ void chain_schema(const struct table *table, uint8_t ret[SHA256_BYTES])
     sha256_deinit(&h);
 }
 
-void chain_links(const struct table *table, uint8_t (*const *digests)[SHA256_BYTES],
+void chain_links(const struct table *table, uint8_t (*const *digests)[SHA256_BYTES], int64_t known,
                  uint8_t (*ret)[SHA256_BYTES])
 {
     int64_t static_span[2];
     struct chain_spans spans = chain_spans(table, static_span);
     uint8_t link[SHA256_BYTES];
-    chain_schema(table, link);
+    if (known)
+        memcpy(link, ret[known - 1], sizeof(link));
+    else
+        chain_schema(table, link);
     struct sha256 h;
     sha256_init(&h);
-    for (int64_t s = 0; s < spans.n; s++) {
+    for (int64_t s = known; s < spans.n; s++) {
         int64_t day = table->time >= 0 ? table->day[s] : 0;
         int64_t rows = spans.start[s + 1] - spans.start[s];
         sha256_add(&h, link, sizeof(link));

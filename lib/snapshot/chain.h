@@ -33,8 +33,9 @@ void chain_add(struct sha256 *h, const struct column *c, int64_t first, int64_t 
 
 void chain_schema(const struct table *table, uint8_t ret[SHA256_BYTES]);
 
-/* All links from the columns' digests: digests[c][s] is of span s of column c. */
-void chain_links(const struct table *table, uint8_t (*const *digests)[SHA256_BYTES],
+/* Links from the columns' digests: digests[c][s] is of span s of column c. The first `known` links
+ * are in ret already, and their digests are not needed. */
+void chain_links(const struct table *table, uint8_t (*const *digests)[SHA256_BYTES], int64_t known,
                  uint8_t (*ret)[SHA256_BYTES]);
 
 void chain_id(const struct table *tables, int n_tables, char ret[SHA256_HEX]);

@@ -22,12 +22,14 @@ static int close_file(struct column_writer *w, struct array_file *file, const ch
 }
 
 int column_writer_open(struct column_writer *w, const char *base, const char *table,
-                       const struct column *shape, struct chain_spans spans, struct err *err)
+                       const struct column *shape, struct chain_spans spans, int64_t known,
+                       struct err *err)
 {
     *w = (struct column_writer){.base = base,
                                 .table = table,
                                 .shape = *shape,
                                 .spans = spans,
+                                .span = known,
                                 .values.fd = -1,
                                 .valid.fd = -1};
     w->digests = mem_zalloc(((size_t)spans.n + 1) * sizeof(*w->digests));
@@ -68,7 +70,8 @@ static int add_valid(struct column_writer *w, const struct column *block, struct
 
 static void add_digests(struct column_writer *w, const struct column *block)
 {
-    for (int64_t row = 0; row < block->rows;) {
+    int64_t row = w->spans.start[w->span] - w->rows; /* the first that is not known */
+    for (row = row > 0 ? row : 0; row < block->rows;) {
         int64_t left = w->spans.start[w->span + 1] - (w->rows + row);
         int64_t n = left < block->rows - row ? left : block->rows - row;
         chain_add(&w->hash, block, row, n);

@@ -21,16 +21,17 @@ struct column_writer {
     struct chain_spans spans;
     struct array_file values, valid;
     struct sha256 hash;
-    int64_t rows, span; /* rows taken so far, and the span that the next one falls into */
+    int64_t rows, span; /* rows taken so far, and the span that the next hashed one falls into */
     bool nullable;      /* a null has been seen, and `valid` is open */
     uint8_t (*digests)[SHA256_BYTES]; /* spans.n, owned */
     int n_files;
     struct layout_entry files[COLUMN_FILES]; /* owned; filled in by close */
 };
 
-/* shape, and all it points to, is borrowed until deinit. */
+/* shape, and all it points to, is borrowed until deinit. The first `known` spans are not hashed. */
 int column_writer_open(struct column_writer *w, const char *base, const char *table,
-                       const struct column *shape, struct chain_spans spans, struct err *err);
+                       const struct column *shape, struct chain_spans spans, int64_t known,
+                       struct err *err);
 int column_writer_add(struct column_writer *w, const struct column *block, struct err *err);
 int column_writer_close(struct column_writer *w,
                         struct err *err); /* after exactly shape->rows rows */

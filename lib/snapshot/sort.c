@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-/* A value as a number whose unsigned order is the column's. Finite doubles: negative ones have all
- * bits turned, others the sign alone. */
-static uint64_t sort_key(const struct column *c, int64_t row)
+/* Finite doubles: negative ones have all bits turned, others the sign alone. */
+uint64_t sort_key(const struct column *c, int64_t row)
 {
     const uint64_t sign = UINT64_C(1) << 63;
     uint64_t bits;

@@ -14,21 +14,17 @@
 #include "snapshot/column_writer.h"
 #include "snapshot/sort.h"
 
-enum { BLOCK_ROWS = 65536 };
-
 /* Chapter: checks. */
 
-static int check_present(const struct build_table *t, int column, const char *role,
-                         const char *way_out, struct err *err)
+int table_writer_refuse_null(const struct build_table *t, int column, int64_t row, struct err *err)
 {
-    const struct column *c = &t->columns[column];
-    const uint8_t *null = c->valid ? memchr(c->valid, 0, (size_t)t->rows) : NULL;
-    if (!null)
-        return 0;
+    bool is_time = column == t->time;
     CLEANUP(str_deinit) struct str place = {0};
-    t->place(t->place_ctx, null - c->valid, &place);
-    return err_set(err, ERR_INPUT, "%s: the %s column %s is empty; %s", place.s, role, c->name,
-                   way_out);
+    t->place(t->place_ctx, row, &place);
+    return err_set(err, ERR_INPUT, "%s: the %s column %s is empty; %s", place.s,
+                   is_time ? "time" : "key", t->columns[column].name,
+                   is_time ? "fill it in, or leave such rows out (--drop-null-time)"
+                           : "every row of a static table needs one");
 }
 
 /* A value for a message: not all of a long string. */
@@ -50,52 +46,102 @@ static void add_value(const struct column *c, int64_t row, struct str *out)
     }
 }
 
+int table_writer_refuse_twice(const struct build_table *t, const struct column *key,
+                              int64_t key_row, int64_t first, int64_t second, struct err *err)
+{
+    CLEANUP(str_deinit) struct str a = {0}, b = {0}, value = {0};
+    t->place(t->place_ctx, first, &a);
+    t->place(t->place_ctx, second, &b);
+    add_value(key, key_row, &value);
+    return err_set(
+        err, ERR_INPUT,
+        "%s and %s: both have %s %s, and a key must be unique; remove one row, or name a "
+        "time column if this is a history",
+        a.s, b.s, key->name, value.s);
+}
+
 static int check_unique(const struct build_table *t, const int32_t *order, struct err *err)
 {
     const struct column *key = &t->columns[t->key];
     for (int64_t i = 1; i < t->rows; i++) {
         int64_t a = order ? order[i - 1] : i - 1, b = order ? order[i] : i;
-        if (sort_compare(key, a, b) != 0)
-            continue;
-        CLEANUP(str_deinit) struct str first = {0}, second = {0}, value = {0};
-        t->place(t->place_ctx, a, &first);
-        t->place(t->place_ctx, b, &second);
-        add_value(key, b, &value);
-        return err_set(
-            err, ERR_INPUT,
-            "%s and %s: both have %s %s, and a key must be unique; remove one row, or name a "
-            "time column if this is a history",
-            first.s, second.s, key->name, value.s);
+        if (sort_compare(key, a, b) == 0)
+            return table_writer_refuse_twice(t, key, b, a, b, err);
     }
     return 0;
+}
+
+int table_writer_check_names(const struct build_table *t, struct err *err)
+{
+    int r = layout_check_name("table", t->name, err);
+    for (int c = 0; r == 0 && c < t->n_columns; c++)
+        r = layout_check_name("column", t->columns[c].name, err);
+    return r;
 }
 
 static int check_table(const struct build_table *t, struct err *err)
 {
     if (t->rows > INT32_MAX)
         return err_set(err, ERR_INPUT, "it has more than %d rows", INT32_MAX);
-    int r = layout_check_name("table", t->name, err);
-    for (int c = 0; r == 0 && c < t->n_columns; c++)
-        r = layout_check_name("column", t->columns[c].name, err);
+    int r = table_writer_check_names(t, err);
     if (r < 0)
         return r;
-    if (t->time >= 0)
-        return check_present(t, t->time, "time",
-                             "fill it in, or leave such rows out (--drop-null-time)", err);
-    return check_present(t, t->key, "key", "every row of a static table needs one", err);
+    int column = t->time >= 0 ? t->time : t->key;
+    const struct column *c = &t->columns[column];
+    const uint8_t *null = c->valid ? memchr(c->valid, 0, (size_t)t->rows) : NULL;
+    return null ? table_writer_refuse_null(t, column, null - c->valid, err) : 0;
 }
 
-static int32_t *order_of(const struct build_table *t)
+int table_writer_keys(const struct build_table *t, int *ret)
 {
-    const struct column *keys[2];
     int n = 0;
-    if (t->time < 0)
-        keys[n++] = &t->columns[t->key];
-    else
-        keys[n++] = &t->columns[t->time];
+    ret[n++] = t->time >= 0 ? t->time : t->key;
     if (t->time >= 0 && t->group >= 0)
-        keys[n++] = &t->columns[t->group];
+        ret[n++] = t->group;
+    for (int i = 0; i < t->n_order; i++)
+        ret[n++] = t->order[i];
+    return n;
+}
+
+int32_t *table_writer_order(const struct build_table *t)
+{
+    CLEANUP(free) void *a = mem_array((size_t)t->n_order + 2, sizeof(int));
+    CLEANUP(free) void *b = mem_array((size_t)t->n_order + 2, sizeof(struct column *));
+    int *number = a;
+    const struct column **keys = b;
+    int n = table_writer_keys(t, number);
+    for (int i = 0; i < n; i++)
+        keys[i] = &t->columns[number[i]];
     return sort_rows(keys, n, t->rows);
+}
+
+/* Chapter: days. */
+
+void table_days_add(struct table_days *d, enum type type, int64_t time, int64_t row)
+{
+    if (d->n > 0 && time == d->last)
+        return;
+    d->last = time;
+    int64_t day = type == TYPE_DATE ? time : timestamp_day(time);
+    if (d->n > 0 && d->day[d->n - 1] == day)
+        return;
+    d->day = mem_grow(d->day, &d->day_cap, (size_t)d->n + 1, sizeof(*d->day));
+    d->start = mem_grow(d->start, &d->start_cap, (size_t)d->n + 1, sizeof(*d->start));
+    d->day[d->n] = day;
+    d->start[d->n++] = row;
+}
+
+void table_days_end(struct table_days *d, int64_t rows)
+{
+    d->start = mem_grow(d->start, &d->start_cap, (size_t)d->n + 1, sizeof(*d->start));
+    d->start[d->n] = rows;
+}
+
+void table_days_deinit(struct table_days *d)
+{
+    free(d->day);
+    free(d->start);
+    *d = (struct table_days){0};
 }
 
 /* Chapter: writing a table. */
@@ -104,10 +150,9 @@ static int32_t *order_of(const struct build_table *t)
 struct job {
     const char *base;
     struct layout *layout;
+    const struct table_contents *contents;
     const struct build_table *source;
-    int32_t *order; /* NULL: as it is */
     struct table *table;
-    int64_t *day, *day_start;
     uint8_t (*links)[SHA256_BYTES];
     struct chain_spans spans;
     int64_t static_span[2];
@@ -121,9 +166,6 @@ static void job_deinit(struct job *job)
         column_writer_deinit(&job->writers[c]);
     free(job->writers);
     free(job->errs);
-    free(job->order);
-    free(job->day);
-    free(job->day_start);
     free(job->links);
 }
 MEM_CLEANUP_VALUE(job_deinit, struct job);
@@ -159,70 +201,15 @@ static struct table *add_shape(struct layout *layout, const struct build_table *
     return table;
 }
 
-/* The days that the sorted time column runs through, and where each begins. */
-static void find_days(struct job *job)
-{
-    const struct column *time = &job->source->columns[job->source->time];
-    size_t cap = 0, cap_start = 0;
-    int64_t n = 0, rows = job->source->rows;
-    for (int64_t i = 0; i < rows; i++) {
-        int64_t value = time->i[job->order ? job->order[i] : i];
-        int64_t day = time->type == TYPE_DATE ? value : timestamp_day(value);
-        if (n > 0 && job->day[n - 1] == day)
-            continue;
-        job->day = mem_grow(job->day, &cap, (size_t)n + 1, sizeof(*job->day));
-        job->day_start =
-            mem_grow(job->day_start, &cap_start, (size_t)n + 1, sizeof(*job->day_start));
-        job->day[n] = day;
-        job->day_start[n++] = i;
-    }
-    job->day_start = mem_grow(job->day_start, &cap_start, (size_t)n + 1, sizeof(*job->day_start));
-    job->day_start[n] = rows;
-    job->table->n_days = n;
-    job->table->day = job->day;
-    job->table->day_start = job->day_start;
-}
-
-/* Rows order[first .. first + block->rows) of c into the block's own memory. */
-static void fill_block(const struct column *c, const int32_t *order, int64_t first,
-                       struct column *block)
-{
-    order += first;
-    for (int64_t i = 0; i < block->rows; i++) {
-        if (c->type == TYPE_STRING)
-            block->code[i] = c->code[order[i]];
-        else
-            block->i[i] = c->i[order[i]];
-    }
-    for (int64_t i = 0; c->valid && i < block->rows; i++)
-        block->valid[i] = c->valid[order[i]];
-}
-
-static int write_blocks(struct column_writer *w, const struct column *c, const int32_t *order,
-                        struct err *err)
-{
-    CLEANUP(column_deinit) struct column room = {0};
-    if (order)
-        column_alloc(&room, c->type, BLOCK_ROWS, c->valid != NULL);
-    int r = 0;
-    for (int64_t first = 0; r == 0 && first < c->rows; first += BLOCK_ROWS) {
-        int64_t n = c->rows - first < BLOCK_ROWS ? c->rows - first : BLOCK_ROWS;
-        struct column block = column_slice(order ? &room : c, order ? 0 : first, n);
-        block.dict = c->dict;
-        if (order)
-            fill_block(c, order, first, &block);
-        r = column_writer_add(w, &block, err);
-    }
-    return r;
-}
-
 static int write_column(struct job *job, int c, struct err *err)
 {
-    const struct column *column = &job->source->columns[c];
+    struct column shape = job->source->columns[c];
     struct column_writer *w = &job->writers[c];
-    int r = column_writer_open(w, job->base, job->source->name, column, job->spans, err);
+    shape.rows = job->source->rows;
+    int r = column_writer_open(w, job->base, job->source->name, &shape, job->spans,
+                               job->contents->kept_days, err);
     if (r == 0)
-        r = write_blocks(w, column, job->order, err);
+        r = job->contents->write(job->contents, c, w, err);
     return r < 0 ? r : column_writer_close(w, err);
 }
 
@@ -265,10 +252,10 @@ static int write_days(struct job *job, struct err *err)
 {
     int64_t n = job->table->n_days;
     size_t bytes = (size_t)n * sizeof(int64_t);
-    int r = write_days_file(job, "day", "<M8[D]", n, 0, job->day, bytes, err);
+    int r = write_days_file(job, "day", "<M8[D]", n, 0, job->table->day, bytes, err);
     if (r == 0)
-        r = write_days_file(job, "start", "<i8", n + 1, 0, job->day_start, bytes + sizeof(int64_t),
-                            err);
+        r = write_days_file(job, "start", "<i8", n + 1, 0, job->table->day_start,
+                            bytes + sizeof(int64_t), err);
     if (r == 0)
         r = write_days_file(job, "chain", "|u1", n, SHA256_BYTES, job->links,
                             (size_t)n * SHA256_BYTES, err);
@@ -282,7 +269,10 @@ static void link_days(struct job *job)
     for (int c = 0; c < n; c++)
         digests[c] = job->writers[c].digests;
     job->links = mem_zalloc(((size_t)job->spans.n + 1) * sizeof(*job->links));
-    chain_links(job->table, (uint8_t(*const *)[SHA256_BYTES])digests, job->links);
+    int64_t kept = job->contents->kept_days;
+    if (kept)
+        memcpy(job->links, job->contents->kept->day_chain, (size_t)kept * SHA256_BYTES);
+    chain_links(job->table, (uint8_t(*const *)[SHA256_BYTES])digests, kept, job->links);
     free(digests);
     if (job->spans.n > 0)
         memcpy(job->table->hash, job->links[job->spans.n - 1], SHA256_BYTES);
@@ -297,27 +287,85 @@ static int write_table(struct job *job, struct err *err)
     if (mkdir(dir, 0777) < 0)
         return err_set_errno(err, ERR_WRITE, errno, "cannot create %s", dir);
     job->table = add_shape(job->layout, job->source);
-    if (job->source->time >= 0)
-        find_days(job);
+    if (job->contents->days) {
+        job->table->n_days = job->contents->days->n;
+        job->table->day = job->contents->days->day;
+        job->table->day_start = job->contents->days->start;
+    }
     job->spans = chain_spans(job->table, job->static_span);
     int r = write_columns(job, err);
     if (r < 0)
         return r;
     link_days(job);
     r = job->source->time >= 0 ? write_days(job, err) : 0;
-    job->table->day = job->table->day_start = NULL; /* the job's, and gone with it */
+    job->table->day = job->table->day_start = NULL; /* borrowed, and gone soon */
     return r;
 }
+
+int table_writer_put(const char *base, const struct table_contents *contents, struct layout *layout,
+                     struct err *err)
+{
+    CLEANUP(job_deinit)
+    struct job job = {
+        .base = base, .layout = layout, .contents = contents, .source = contents->table};
+    return write_table(&job, err);
+}
+
+/* Chapter: a table that is in memory. */
+
+/* Rows order[first .. first + block->rows) of c into the block's own memory. */
+static void fill_block(const struct column *c, const int32_t *order, int64_t first,
+                       struct column *block)
+{
+    order += first;
+    for (int64_t i = 0; i < block->rows; i++) {
+        if (c->type == TYPE_STRING)
+            block->code[i] = c->code[order[i]];
+        else
+            block->i[i] = c->i[order[i]];
+    }
+    for (int64_t i = 0; c->valid && i < block->rows; i++)
+        block->valid[i] = c->valid[order[i]];
+}
+
+static int write_from_memory(const struct table_contents *self, int column, struct column_writer *w,
+                             struct err *err)
+{
+    const struct column *c = &self->table->columns[column];
+    const int32_t *order = self->rows; /* NULL: as they are */
+    CLEANUP(column_deinit) struct column room = {0};
+    if (order)
+        column_alloc(&room, c->type, TABLE_BLOCK_ROWS, c->valid != NULL);
+    int r = 0;
+    for (int64_t first = 0; r == 0 && first < c->rows; first += TABLE_BLOCK_ROWS) {
+        int64_t n = c->rows - first < TABLE_BLOCK_ROWS ? c->rows - first : TABLE_BLOCK_ROWS;
+        struct column block = column_slice(order ? &room : c, order ? 0 : first, n);
+        block.dict = c->dict;
+        if (order)
+            fill_block(c, order, first, &block);
+        r = column_writer_add(w, &block, err);
+    }
+    return r;
+}
+
+MEM_CLEANUP_VALUE(table_days_deinit, struct table_days);
 
 int table_writer_write(const char *base, const struct build_table *table, struct layout *layout,
                        struct err *err)
 {
-    CLEANUP(job_deinit) struct job job = {.base = base, .layout = layout, .source = table};
     int r = check_table(table, err);
     if (r < 0)
         return r;
-    job.order = order_of(table);
-    if (table->time < 0)
-        r = check_unique(table, job.order, err);
-    return r < 0 ? r : write_table(&job, err);
+    CLEANUP(free) void *memory = table_writer_order(table);
+    CLEANUP(table_days_deinit) struct table_days days = {0};
+    const int32_t *order = memory;
+    if (table->time < 0 && (r = check_unique(table, order, err)) < 0)
+        return r;
+    const struct column *time = table->time >= 0 ? &table->columns[table->time] : NULL;
+    for (int64_t i = 0; time && i < table->rows; i++)
+        table_days_add(&days, time->type, time->i[order ? order[i] : i], i);
+    table_days_end(&days, table->rows);
+    struct table_contents contents = {
+        .table = table, .days = time ? &days : NULL, .write = write_from_memory, .rows = order};
+    return table_writer_put(base, &contents, layout, err);
 }

@@ -160,7 +160,7 @@ static const char *check_chain(const struct table *table)
     }
     sha256_deinit(&h);
     uint8_t(*links)[SHA256_BYTES] = digests[n];
-    chain_links(table, (uint8_t(*const *)[SHA256_BYTES])digests, links);
+    chain_links(table, (uint8_t(*const *)[SHA256_BYTES])digests, 0, links);
     const void *recorded = table->time >= 0 ? (const void *)table->day_chain : table->hash;
     bool same = spans.n == 0 || memcmp(links, recorded, span_bytes) == 0;
     free(digests);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* source.c - what all sources have in common: declared types as text. */
+/* source.c - what all sources have in common: declared types as text, and one table after the other
+ * into a snapshot. */
 #include "source/source.h"
 
 #include <string.h>
+
+#include "snapshot/build.h"
 
 int source_type_parse(const char *text, struct source_type *ret, struct err *err)
 {
@@ -25,4 +28,53 @@ int source_type_parse(const char *text, struct source_type *ret, struct err *err
         "'%s' is not a type; the types are integer, decimal, decimal(PLACES) with 0 to 6 places, "
         "float, date, timestamp and string",
         text);
+}
+
+static int check_table(const struct source_table *t, struct err *err)
+{
+    if (!t->time && !t->key)
+        return err_set(err, ERR_USAGE,
+                       "table %s has neither time nor key: add time=COLUMN if its rows happened at "
+                       "some time, or key=COLUMN if it is looked up by a key",
+                       t->name);
+    if (t->time && t->key)
+        return err_set(
+            err, ERR_USAGE,
+            "table %s has both time and key: leave key out for a history, time for a static table",
+            t->name);
+    if (t->group && !t->time)
+        return err_set(err, ERR_USAGE, "table %s has a group but no time: add time=COLUMN",
+                       t->name);
+    return 0;
+}
+
+static int check_options(const struct source_options *options, struct err *err)
+{
+    if (options->n_tables == 0)
+        return err_set(err, ERR_USAGE, "no table is named: add --csv NAME=FILE,time=COLUMN");
+    for (int i = 0; i < options->n_tables; i++) {
+        int r = check_table(&options->tables[i], err);
+        if (r < 0)
+            return r;
+        for (int j = 0; j < i; j++) {
+            if (strcmp(options->tables[i].name, options->tables[j].name) == 0)
+                return err_set(err, ERR_USAGE, "table %s is named twice", options->tables[i].name);
+        }
+    }
+    return 0;
+}
+
+int source_create(const struct source_options *options, const struct source_driver *driver,
+                  char ret_id[SHA256_HEX], struct err *err)
+{
+    CLEANUP(build_free) struct snapshot_builder *builder = NULL;
+    int r = check_options(options, err);
+    if (r == 0)
+        r = build_open(options->out_dir, &builder, err);
+    for (int i = 0; r == 0 && i < options->n_tables; i++) {
+        struct source_target target = {
+            .builder = builder, .options = options, .memory = options->memory};
+        r = driver->add(driver->ctx, &options->tables[i], &target, err);
+    }
+    return r < 0 ? r : build_finish(builder, ret_id, err);
 }

@@ -270,56 +270,24 @@ static int add_table(const struct source_table *wish, const struct source_option
     return hand_over(&t, builder, err);
 }
 
-static int check_table(const struct source_table *t, struct err *err)
+static int add(void *ctx, const struct source_table *table, const struct source_target *target,
+               struct err *err)
 {
-    if (!t->time && !t->key)
-        return err_set(err, ERR_USAGE,
-                       "table %s has neither time nor key: add time=COLUMN if its rows happened at "
-                       "some time, or key=COLUMN if it is looked up by a key",
-                       t->name);
-    if (t->time && t->key)
-        return err_set(
-            err, ERR_USAGE,
-            "table %s has both time and key: leave key out for a history, time for a static table",
-            t->name);
-    if (t->group && !t->time)
-        return err_set(err, ERR_USAGE, "table %s has a group but no time: add time=COLUMN",
-                       t->name);
-    return 0;
-}
-
-static int check_options(const struct source_options *options, struct err *err)
-{
-    if (options->n_tables == 0)
-        return err_set(err, ERR_USAGE, "no table is named: add --csv NAME=FILE,time=COLUMN");
-    for (int i = 0; i < options->n_tables; i++) {
-        int r = check_table(&options->tables[i], err);
-        if (r < 0)
-            return r;
-        for (int j = 0; j < i; j++) {
-            if (strcmp(options->tables[i].name, options->tables[j].name) == 0)
-                return err_set(err, ERR_USAGE, "table %s is named twice", options->tables[i].name);
-        }
-    }
-    return 0;
+    return add_table(table, target->options, ctx, target->builder, err);
 }
 
 int source_csv_create(const struct source_options *options, char ret_id[SHA256_HEX],
                       struct err *err)
 {
-    CLEANUP(build_free) struct snapshot_builder *builder = NULL;
     struct progress progress = {.fn = options->progress, .ctx = options->progress_ctx};
-    int r = check_options(options, err);
+    struct source_driver driver = {.ctx = &progress, .add = add};
     for (int i = 0; i < options->n_tables; i++) {
         struct stat st;
         if (stat(options->tables[i].file, &st) == 0)
             progress.total += st.st_size;
     }
-    if (r == 0)
-        r = build_open(options->out_dir, &builder, err);
-    for (int i = 0; r == 0 && i < options->n_tables; i++)
-        r = add_table(&options->tables[i], options, &progress, builder, err);
+    int r = source_create(options, &driver, ret_id, err);
     if (r == 0 && progress.fn)
         progress.fn(progress.ctx, progress.total, progress.total);
-    return r < 0 ? r : build_finish(builder, ret_id, err);
+    return r;
 }
