@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* cmd_snapshot_create.c - CSV files into a snapshot. */
+/* cmd_snapshot_create.c - CSV files, or tables of MySQL, into a snapshot. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "output.h"
 #include "progress.h"
 #include "snapshot/snapshot.h"
+#include "snapshot_mysql.h"
 #include "source/source.h"
 #include "verbs.h"
 
@@ -146,7 +147,8 @@ static int create(const struct args *args, struct source_table *tables, int n, s
         .progress_ctx = &progress,
     };
     char id[SHA256_HEX];
-    r = source_csv_create(&options, id, err);
+    r = args_given(args, "mysql") ? snapshot_mysql_create(args, &options, id, err)
+                                  : source_csv_create(&options, id, err);
     progress_clear(&progress);
     if (r < 0)
         return r;
@@ -158,7 +160,26 @@ static int create(const struct args *args, struct source_table *tables, int n, s
     return 0;
 }
 
-int cmd_snapshot_create(const struct args *args, struct err *err)
+static int create_from_mysql(const struct args *args, struct err *err)
+{
+    const char *const *given;
+    int n = args_list(args, "table", &given), r = 0;
+    char **texts = mem_zalloc((size_t)n * sizeof(*texts));
+    struct source_table *tables = MEM_ARRAY(struct source_table, (size_t)n);
+    for (int i = 0; i < n && r == 0; i++) {
+        texts[i] = mem_strdup(given[i]);
+        r = snapshot_mysql_table(texts[i], &tables[i], err);
+    }
+    if (r == 0)
+        r = create(args, tables, n, err);
+    for (int i = 0; i < n; i++)
+        free(texts[i]);
+    free(texts);
+    free(tables);
+    return r;
+}
+
+static int create_from_csv(const struct args *args, struct err *err)
 {
     const char *const *given;
     int n = args_list(args, "csv", &given), r = 0;
@@ -174,4 +195,20 @@ int cmd_snapshot_create(const struct args *args, struct err *err)
     }
     csv_args_free(csv, n);
     return r;
+}
+
+int cmd_snapshot_create(const struct args *args, struct err *err)
+{
+    bool mysql = args_given(args, "mysql");
+    if (mysql == args_given(args, "csv"))
+        return err_set(err, ERR_USAGE,
+                       "a snapshot is made either from files, --csv NAME=FILE, or from a database, "
+                       "--mysql URL --table NAME");
+    if (mysql != args_given(args, "table"))
+        return err_set(err, ERR_USAGE,
+                       "--mysql URL says where, and --table NAME which table: both "
+                       "are needed");
+    if (!mysql && args_given(args, "defaults-file"))
+        return err_set(err, ERR_USAGE, "--defaults-file is for --mysql");
+    return mysql ? create_from_mysql(args, err) : create_from_csv(args, err);
 }

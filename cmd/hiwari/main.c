@@ -92,10 +92,21 @@ static const struct option options_create[] = {
     {.name = "csv",
      .kind = OPTION_LIST,
      .value = "NAME=FILE[,…]",
-     .required = true,
      .purpose =
          "a table: its name, its file, then time=COL, group=COL, key=COL and COL:TYPE where the "
          "type shall not be guessed (integer, decimal, float, date, timestamp, string)"},
+    TEXT("mysql", "URL",
+         "the database: mysql://[USER@][HOST][:PORT]/DATABASE[?socket=PATH&ssl-ca=FILE&…]; what is "
+         "left out, and the password, comes from option files, MYSQL_PWD or the terminal"),
+    {.name = "table",
+     .kind = OPTION_LIST,
+     .value = "NAME[=SELECT …][,…]",
+     .purpose =
+         "a table or view of the database, or a name and the SELECT behind it, then time=COL, "
+         "group=COL and key=COL"},
+    TEXT("defaults-file", "FILE",
+         "the MySQL option file to read instead of the usual ones: groups [client] and [hiwari]"),
+    CHOICE("zero-dates", "error|null", "error", "what to make of MySQL's 0000-00-00"),
     NEEDED("out", "DIR", "the directory to make"),
     TEXT("spec", "FILE", "take time, group and key of each table from this spec"),
     FLAG("drop-null-time", "leave out rows without a time instead of refusing them"),
@@ -246,13 +257,18 @@ static const struct verb rows[] = {
      EXITS_FAILED | EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG |
          EXITS_DRAINED,
      options_run, cmd_run},
-    {"snapshot create", "", 0, 0, "make a snapshot from CSV files",
-     "Reads the files, finds the types of their columns, sorts the rows by time and writes a "
-     "directory of numpy arrays that workers map into memory. The directory appears whole or not "
-     "at all. An empty field is null, \"\" is an empty string. A table without time is static and "
-     "has a key for lookups.",
-     "hiwari snapshot create --csv entries=entries.csv,time=race_date,group=race_id --out data",
-     EXITS_INPUT | EXITS_WRITE | EXITS_CONFIG, options_create, cmd_snapshot_create},
+    {"snapshot create", "", 0, 0, "make a snapshot from CSV files or from MySQL",
+     "Sorts the rows by time and writes a directory of numpy arrays that workers map into memory. "
+     "The directory appears whole or not at all. A table without time is static and has a key for "
+     "lookups. Of CSV files the types of columns are found; an empty field is null, \"\" is an "
+     "empty "
+     "string. Of MySQL or MariaDB the types are those of the tables; all of them are read over one "
+     "connection, as they were at one moment.",
+     "hiwari snapshot create --csv entries=entries.csv,time=race_date,group=race_id --out data\n"
+     "  hiwari snapshot create --mysql mysql://reader@db/racing --table "
+     "entries,time=race_date,group=race_id --out data",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_create,
+     cmd_snapshot_create},
     {"snapshot index", "DIR", 1, 1, "prepare a snapshot for a spec, so that workers start at once",
      "Writes, beside the tables, the rows of each entity in order of time for the windows of a "
      "spec. Results are the same with and without it; a worker that does not find it builds it in "

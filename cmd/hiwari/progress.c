@@ -63,8 +63,11 @@ static void add_duration(struct str *out, double seconds)
 static void add_numbers(struct str *out, int64_t done, int64_t total, const char *unit, double rate,
                         const char *note)
 {
-    str_addf(out, "%lld of %lld %s", (long long)done, (long long)total, unit);
-    if (rate > 0 && done < total)
+    if (total > 0)
+        str_addf(out, "%lld of %lld %s", (long long)done, (long long)total, unit);
+    else
+        str_addf(out, "%lld %s", (long long)done, unit);
+    if (rate > 0 && (done < total || total <= 0))
         str_addf(out, rate < 10 ? "  %.1f %s/s" : "  %.0f %s/s", rate, unit);
     if (rate > 0 && done < total) {
         str_addz(out, "  ");

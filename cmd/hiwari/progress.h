@@ -33,8 +33,7 @@ void progress_say(struct progress *p, const char *fmt, ...) __attribute__((forma
 /* For lib's long work (a batch_progress_fn): ctx is the progress, what its note. */
 void progress_step(void *progress, const char *what, int64_t done, int64_t total);
 
-/* The line itself, without escape codes; pure, so that it can be tested. eta_s negative: unknown.
- */
+/* The line itself, without escape codes; pure, so that it can be tested. total 0: not known. */
 void progress_line(struct str *out, int width, bool utf8, int64_t done, int64_t total,
                    const char *unit, double rate, const char *note);
 

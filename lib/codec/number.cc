@@ -65,3 +65,12 @@ size_t number_i64(int64_t value, char *buf)
 {
     return static_cast<size_t>(std::to_chars(buf, buf + NUMBER_TEXT, value).ptr - buf);
 }
+
+double number_from_f32(float value)
+{
+    char digits[NUMBER_TEXT];
+    const char *end = std::to_chars(digits, digits + NUMBER_TEXT, value).ptr;
+    double result = 0;
+    std::from_chars(digits, end, result);
+    return result;
+}

@@ -17,6 +17,9 @@ extern "C" {
 /* Both write at most NUMBER_TEXT bytes, without a NUL, and return how many. */
 size_t number_f64(double value, char *buf); /* value is finite */
 size_t number_i64(int64_t value, char *buf);
+/* The double that reads as the shortest digits which name this float: 0.1f is 0.1, where widening
+ * would give 0.10000000149011612. Different floats give different doubles. */
+double number_from_f32(float value); /* value is finite */
 #ifdef __cplusplus
 }
 #endif
