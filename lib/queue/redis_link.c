@@ -40,7 +40,6 @@ int redis_refusal(const struct redis_url *url, const char *text, struct err *err
                                           "ERR Client sent AUTH",
                                           "ERR DB index",
                                           "ERR SELECT is not allowed",
-                                          "ERR ACL failure",
                                           NULL};
     if (redis_refusal_is_full(text))
         return err_set(
@@ -51,6 +50,11 @@ int redis_refusal(const struct redis_url *url, const char *text, struct err *err
         return err_set(err, ERR_RETRY, "Redis %s cannot do it now: %.300s", url->shown, text);
     if (str_starts(text, "ERR max number of clients"))
         return err_set(err, ERR_UNREACHABLE, "Redis %s takes no more connections: %.300s",
+                       url->shown, text);
+    if (str_starts(text, "ERR ACL failure") || str_starts(text, "ERR The user executing"))
+        return err_set(err, ERR_CONFIG,
+                       "Redis %s refuses a command inside a script (`redis-cli ACL LOG` names it): "
+                       "%.300s",
                        url->shown, text);
     if (begins_with_any(text, refused))
         return err_set(err, ERR_CONFIG, "Redis %s refuses: %.300s", url->shown, text);

@@ -146,10 +146,10 @@ _CRC = [_crc_entry(n) for n in range(256)]
 
 
 @contextlib.contextmanager
-def football():
-    """A batch over all of football; its processes end with the block."""
-    with cli.scratch() as tmp, cli.redis() as redis:
-        batch = Batch(tmp, redis, cli.football_snapshot(tmp), cli.FOOTBALL / "spec.json")
+def football(redis=None, name="fb"):
+    """A batch over all of football; its processes end with the block. redis: the URL of one that is there."""
+    with cli.scratch() as tmp, contextlib.nullcontext(redis) if redis else cli.redis() as url:
+        batch = Batch(tmp, url, cli.football_snapshot(tmp), cli.FOOTBALL / "spec.json", name)
         try:
             yield batch
         except BaseException:
