@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "batch/reconcile.h"
 #include "connect.h"
+#include "durable.h"
 #include "listing.h"
 #include "output.h"
 #include "progress.h"
@@ -66,14 +67,12 @@ static void report(const char *batch, const struct reconcile_result *result, boo
     if (result->rebuilt)
         printf("Redis had lost %s or a part of it; it is there again, from its _batch.json\n",
                batch);
-    printf("%s: %s keys, %s results are there, %s keys are waiting or being worked on, %s have "
-           "failed\n",
-           batch, output_count(result->total, n[0]), output_count(result->present, n[1]),
+    printf("%s: %s; results there: %s; keys waiting or being worked on: %s; failed: %s\n", batch,
+           output_many(result->total, "key", n[0]), output_count(result->present, n[1]),
            output_count(result->waiting, n[2]), output_count(result->failed, n[3]));
     if (result->stale + result->foreign + result->damaged)
-        printf("%s results are of older data, %s of another spec, format or version, %s cannot be "
-               "read; "
-               "--replace-stale computes them anew\n",
+        printf("results of older data: %s; of another spec, format or version: %s; that cannot be "
+               "read: %s; --replace-stale computes them anew\n",
                output_count(result->stale, n[0]), output_count(result->foreign, n[1]),
                output_count(result->damaged, n[2]));
     printf("%s: %s to waiting, %s to done\n", dry_run ? "would be moved" : "moved",
@@ -105,7 +104,11 @@ int cmd_reconcile(const struct args *args, struct err *err)
         .progress = {.fn = progress_step, .ctx = &progress},
     };
     CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
+    struct queue_durable durable;
     r = reconcile_run(&options, &result, err);
+    bool wait = r == 0 && result.durable && result.n_moves > 0;
+    if (wait)
+        r = queue_wait_durable(queue, &durable, err);
     progress_clear(&progress);
     if (r < 0)
         return r;
@@ -113,6 +116,8 @@ int cmd_reconcile(const struct args *args, struct err *err)
         report_json(batch, &result);
     else
         report(batch, &result, dry_run);
+    if (wait)
+        durable_report(batch, &durable);
     if (result.workers == 0 && result.waiting + result.to_pending > 0)
         output_no_worker(batch, NULL);
     return result.failed > 0 ? 1 : 0;

@@ -346,6 +346,7 @@ static int reconcile(struct reconciling *c, struct err *err)
         r = look(c, err);
     if (r != 0)
         return r;
+    c->result->durable = c->batch->settings.durable && !c->options->dry_run;
     if (c->result->rebuilt || !c->sealed)
         return rebuild(c, err);
     if (c->records->known < c->batch->n_keys)

@@ -36,6 +36,7 @@ struct reconcile_result {
     int64_t unchanged_since;         /* would have moved, but changed while we looked */
     bool rebuilt;                    /* Redis had no such batch, or only a part of its keys */
     bool reopened;                   /* it was settled, and is not any more */
+    bool durable;                    /* keys were written, and the batch wants them durable */
     int64_t workers;                 /* alive */
     struct reconcile_move *moves;    /* every one, in key order */
     int64_t n_moves;

@@ -8,6 +8,7 @@ end
 if b.settled then
     return {'SETTLED'}
 end
+allow_full_memory()
 -- step: control.set
 if ARGV[2] == 'cancel' then
     call('HSET', BATCH, 'cancelled', 1)

@@ -17,6 +17,7 @@ end
 if (b.hold and ahead(b.hold, HOLD_MS)) or settle_busy(b, ARGV[2]) then
     return {'BUSY'}
 end
+allow_full_memory()
 -- step: settle.take
 local token = call('HINCRBY', BATCH, 'seq', 1) .. '-' .. ARGV[3]
 call('HSET', BATCH, 'settle_token', token, 'settle_worker', ARGV[2], 'settle_deadline',

@@ -17,6 +17,7 @@ end
 if b.cancelled or not batch_finished(b) then
     return {'OK', 'STALE'}
 end
+allow_full_memory()
 -- step: settle.finish
 call('HSET', BATCH, 'settled', 1, 'settled_ms', now)
 call('HDEL', BATCH, 'settle_deadline', 'hold')

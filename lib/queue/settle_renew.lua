@@ -10,5 +10,6 @@ end
 if b.settled or b.cancelled or b.settle_token ~= ARGV[2] or b.epoch ~= tonumber(ARGV[3]) then
     return {'OK', b.lease_ms, 'STALE'}
 end
+allow_full_memory()
 call('HSET', BATCH, 'settle_deadline', now + b.lease_ms)
 return {'OK', b.lease_ms, 'OK'}

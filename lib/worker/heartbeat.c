@@ -40,8 +40,15 @@ static int connect_queue(struct heartbeat *h, struct err *err)
         return 0;
     struct queue_options options = *h->queue_options;
     options.patience_ms = PATIENCE_MS;
-    int r = queue_open(&options, &h->queue, err);
-    return r == 0 ? queue_use(h->queue, h->job->batch->name, h->job->batch->incarnation, err) : r;
+    CLEANUP(queue_close) struct queue *queue = NULL;
+    int r = queue_open(&options, &queue, err);
+    if (r == 0)
+        r = queue_use(queue, h->job->batch->name, h->job->batch->incarnation, err);
+    if (r != 0) /* a queue without its batch would be of no use at the next try */
+        return r;
+    h->queue = queue;
+    queue = NULL;
+    return 0;
 }
 
 /* Renew all keys, or only tell about those that have begun. */
