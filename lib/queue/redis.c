@@ -121,6 +121,14 @@ static bool follows_another(const struct exchange *x, size_t i)
     return i > 0 && redis_cmd_slot(&x->cmds[i]) < 0;
 }
 
+/* The slot of a command, or of the last one before it that has any. */
+static int exchange_slot(const struct exchange *x, size_t i)
+{
+    while (follows_another(x, i))
+        i--;
+    return redis_cmd_slot(&x->cmds[i]);
+}
+
 static void replies_free(redisReply **replies, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -137,10 +145,10 @@ static int exchange_route(struct redis *redis, struct exchange *x, struct err *e
         if (x->replies[i] || (x->nodes[i] && x->nodes[i]->context))
             continue;
         int r = 0;
-        if (follows_another(x, i))
+        if (follows_another(x, i) && x->nodes[i - 1])
             x->nodes[i] = x->nodes[i - 1];
         else
-            r = redis_nodes_find(&redis->nodes, redis_cmd_slot(&x->cmds[i]), &x->nodes[i], err);
+            r = redis_nodes_find(&redis->nodes, exchange_slot(x, i), &x->nodes[i], err);
         if (r < 0)
             return r;
     }
@@ -184,12 +192,14 @@ static int take_error(struct redis *redis, struct exchange *x, size_t i, const c
         x->unknown = true;
         return 0;
     }
-    bool ask = str_starts(text, "ASK ");
-    if (!ask && !str_starts(text, "MOVED "))
+    struct redis_redirect redirect;
+    if (!redis_redirect_parse(text, &redirect))
         return redis_refusal(&redis->nodes.url, text, err);
     x->redirected = true;
-    x->asking[i] = ask;
-    return redis_nodes_follow(&redis->nodes, x->nodes[i], text, &x->nodes[i], err);
+    x->asking[i] = redirect.ask;
+    int r = redis_nodes_follow(&redis->nodes, x->nodes[i], &redirect, &x->nodes[i], err);
+    free(redirect.host);
+    return r;
 }
 
 /* Read the answers of all commands that have none. Error answers are not kept: the worst of them is

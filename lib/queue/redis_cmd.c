@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 16384, SCRIPT_KEY = 3, COMMAND_KEY = 1 };
+#include "queue/redis_slot.h"
+
+enum { SCRIPT_KEY = 3, COMMAND_KEY = 1 }; /* which word is the first key */
 
 void redis_cmd_deinit(struct redis_cmd *cmd)
 {
@@ -65,30 +67,6 @@ void redis_cmd_append(const struct redis_cmd *cmd, redisContext *context, bool w
         lens[1] = cmd->script->len;
     }
     redisAppendCommandArgv(context, (int)cmd->n, argv, lens);
-}
-
-/* ---- slots ---- */
-
-static unsigned crc16(const char *s, size_t len)
-{
-    unsigned crc = 0;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= (unsigned)(unsigned char)s[i] << 8;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff;
-    }
-    return crc;
-}
-
-int redis_slot(const char *key, size_t len)
-{
-    const char *open = memchr(key, '{', len);
-    const char *close = open ? memchr(open, '}', (size_t)(key + len - open)) : NULL;
-    if (close && close > open + 1) {
-        len = (size_t)(close - open - 1);
-        key = open + 1;
-    }
-    return (int)(crc16(key, len) % SLOTS);
 }
 
 static bool without_key(const char *verb, size_t len)

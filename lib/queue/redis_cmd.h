@@ -33,8 +33,5 @@ void redis_cmd_append(const struct redis_cmd *cmd, redisContext *context, bool w
 /* The cluster's slot of the first key that it names, -1 where it names none. All keys of a command
  * are in one slot. */
 int redis_cmd_slot(const struct redis_cmd *cmd);
-/* CRC16 (XMODEM) of a key, or of what stands between its first { and the next } unless that is
- * nothing, modulo 16384: the Redis cluster specification, "key distribution model". */
-int redis_slot(const char *key, size_t len);
 
 #endif

@@ -10,7 +10,7 @@
 #include "queue/redis_link.h"
 #include "queue/redis_sentinel.h"
 
-enum { SLOTS = 16384, NODES_MAX = 1000 };
+enum { NODES_MAX = 1000 };
 
 /* ---- the list ---- */
 
@@ -185,7 +185,7 @@ static void take_range(struct redis_nodes *nodes, const struct redis_node *from,
         return;
     int master = take_server(nodes, from, range->element[2]);
     for (int64_t slot = range->element[0]->integer; slot <= range->element[1]->integer; slot++) {
-        if (slot < 0 || slot >= SLOTS)
+        if (slot < 0 || slot >= REDIS_SLOTS)
             return;
         nodes->slots[slot] = (int16_t)master;
     }
@@ -195,8 +195,8 @@ static void take_range(struct redis_nodes *nodes, const struct redis_node *from,
 
 static void slots_new(struct redis_nodes *nodes)
 {
-    nodes->slots = MEM_ARRAY(int16_t, SLOTS);
-    for (int i = 0; i < SLOTS; i++)
+    nodes->slots = MEM_ARRAY(int16_t, REDIS_SLOTS);
+    for (int i = 0; i < REDIS_SLOTS; i++)
         nodes->slots[i] = -1;
 }
 
@@ -270,30 +270,18 @@ int redis_nodes_find(struct redis_nodes *nodes, int slot, struct redis_node **re
     return r;
 }
 
-int redis_nodes_follow(struct redis_nodes *nodes, const struct redis_node *from, const char *text,
-                       struct redis_node **ret, struct err *err)
+int redis_nodes_follow(struct redis_nodes *nodes, const struct redis_node *from,
+                       const struct redis_redirect *redirect, struct redis_node **ret,
+                       struct err *err)
 {
-    const char *slot_text = strchr(text, ' ');
-    const char *host = slot_text ? strchr(slot_text + 1, ' ') : NULL;
-    const char *colon = host ? strrchr(host, ':') : NULL;
-    int64_t slot = -1, port = -1;
-    if (colon) {
-        CLEANUP(mem_free_chars)
-        char *digits = mem_strndup(slot_text + 1, (size_t)(host - slot_text - 1));
-        if (!str_to_i64(digits, &slot) || !str_to_i64(colon + 1, &port))
-            slot = -1;
-    }
-    if (slot < 0 || slot >= SLOTS || port < 1 || port > 65535)
-        return err_set(err, ERR_BUG, "Redis %s sends us elsewhere: %.200s", nodes->url.shown, text);
-    CLEANUP(mem_free_chars) char *name = mem_strndup(host + 1, (size_t)(colon - host - 1));
-    int number = node_number(nodes, host_or(name, from), (int)port);
+    int number = node_number(nodes, host_or(redirect->host, from), redirect->port);
     if (number < 0)
         return err_set(err, ERR_RETRY, "Redis %s names more than %d servers", nodes->url.shown,
                        NODES_MAX);
-    if (str_starts(text, "MOVED")) {
+    if (!redirect->ask) {
         if (!nodes->slots)
             slots_new(nodes);
-        nodes->slots[slot] = (int16_t)number;
+        nodes->slots[redirect->slot] = (int16_t)number;
     }
     *ret = nodes->nodes[number];
     return (*ret)->context ? 0 : node_connect(nodes, *ret, err);

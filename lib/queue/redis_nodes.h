@@ -11,6 +11,7 @@
 
 #include <hiredis.h>
 
+#include "queue/redis_slot.h"
 #include "queue/redis_url.h"
 
 struct redis_node {
@@ -36,10 +37,10 @@ void redis_nodes_deinit(struct redis_nodes *nodes);
 /* The node that has this slot (-1: any), connected. ERR_UNREACHABLE, ERR_RETRY, ERR_CONFIG. */
 int redis_nodes_find(struct redis_nodes *nodes, int slot, struct redis_node **ret, struct err *err);
 
-/* A server has answered "MOVED slot host:port" or "ASK slot host:port": the node that it names,
- * connected; MOVED is remembered. ERR_BUG: it cannot be read. */
-int redis_nodes_follow(struct redis_nodes *nodes, const struct redis_node *from, const char *text,
-                       struct redis_node **ret, struct err *err);
+/* A server has sent us elsewhere: the node that it names, connected; MOVED is remembered. */
+int redis_nodes_follow(struct redis_nodes *nodes, const struct redis_node *from,
+                       const struct redis_redirect *redirect, struct redis_node **ret,
+                       struct err *err);
 
 /* End all connections. What was known of Sentinels' master and a cluster's map is asked anew, by
  * way of the next known server. */

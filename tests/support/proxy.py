@@ -19,6 +19,7 @@ import pathlib
 import shutil
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -201,3 +202,21 @@ class Proxy:
         except OSError:
             pass  # one side has ended
         connection.cut()
+
+
+def main(target):
+    """For tests in other languages: commands on standard input, an answer to each on standard output."""
+    proxy = Proxy(target)
+    print(proxy.address, flush=True)
+    for line in sys.stdin:
+        verb, *words = line.split()
+        if verb == "cut":
+            proxy.cut_after(words[0], int(words[1]))
+        elif verb == "reset":
+            proxy.reset_count()
+        print(proxy.cuts, *(proxy.passed[d] for d in DIRECTIONS), flush=True)
+    proxy.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
