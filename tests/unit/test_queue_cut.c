@@ -114,9 +114,10 @@ static void exchange_open(void)
 /* ---- the loop ---- */
 
 /* Run the exchange whole, as turn number -2 to make the scripts known and -1 to count its bytes
- * that way, then once with each cut. prepare may be NULL. step 1: behind each byte. */
+ * that way, then once with each cut but for the last `varying` bytes, which may not come. prepare
+ * may be NULL. step 1: behind each byte. */
 static void cut_everywhere(const char *direction, void (*prepare)(void), void (*exchange)(void),
-                           int step)
+                           int step, int varying)
 {
     int64_t bytes = 1;
     int first = getpid() % step; /* another one each time */
@@ -134,6 +135,8 @@ static void cut_everywhere(const char *direction, void (*prepare)(void), void (*
         wire_look(&wire);
         if (n < 0)
             bytes = strcmp(direction, "to_server") == 0 ? wire.to_server : wire.to_client;
+        if (n == -1)
+            bytes -= varying;
         ck_assert_msg(wire.cuts == cuts + (n >= 0), "byte %d of %d was not cut", (int)n,
                       (int)bytes);
         ck_assert_int_eq(fsck_findings(false), 0);
@@ -144,37 +147,38 @@ static void cut_everywhere(const char *direction, void (*prepare)(void), void (*
 
 START_TEST(test_done_is_heard_once_whichever_byte_of_the_requests_is_the_last)
 {
-    cut_everywhere("to_server", NULL, exchange_done, 3);
+    cut_everywhere("to_server", NULL, exchange_done, 3, 0);
 }
 END_TEST
 
 START_TEST(test_done_is_heard_once_whichever_byte_of_the_answers_is_the_last)
 {
-    cut_everywhere("to_client", NULL, exchange_done, 1);
+    cut_everywhere("to_client", NULL, exchange_done, 1, 0);
 }
 END_TEST
 
 START_TEST(test_an_attempt_is_charged_once_whichever_byte_of_the_answers_is_the_last)
 {
-    cut_everywhere("to_client", NULL, exchange_fail, 1);
+    cut_everywhere("to_client", NULL, exchange_fail, 1, 0);
 }
 END_TEST
 
 START_TEST(test_a_key_is_released_once_whichever_byte_of_the_answers_is_the_last)
 {
-    cut_everywhere("to_client", NULL, exchange_release, 1);
+    cut_everywhere("to_client", NULL, exchange_release, 1, 0);
 }
 END_TEST
 
 START_TEST(test_a_batch_settles_whichever_byte_of_the_answers_is_the_last)
 {
-    cut_everywhere("to_client", finish_keys, exchange_settle, 1);
+    cut_everywhere("to_client", finish_keys, exchange_settle, 1, 0);
 }
 END_TEST
 
 START_TEST(test_a_queue_opens_whichever_byte_of_the_answers_is_the_last)
 {
-    cut_everywhere("to_client", NULL, exchange_open, 5);
+    enum { NUMBERS = 60 }; /* INFO's are shorter at one time than at another */
+    cut_everywhere("to_client", NULL, exchange_open, 5, NUMBERS);
 }
 END_TEST
 
