@@ -247,6 +247,11 @@ int input_rewind(struct input *in, struct err *err)
     return 0;
 }
 
+bool input_is_pipe(const struct input *in)
+{
+    return in->is_pipe;
+}
+
 const char *input_name(const struct input *in)
 {
     return in->name;

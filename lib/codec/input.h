@@ -32,6 +32,7 @@ int64_t input_read(struct input *in, void *buf, size_t len, struct err *err);
 /* Back to the first byte. ERR_INPUT for a pipe that was not copied. */
 int input_rewind(struct input *in, struct err *err);
 
+bool input_is_pipe(const struct input *in);     /* it can be opened only once */
 const char *input_name(const struct input *in); /* the path, or "standard input" */
 int64_t input_done(const struct input *in);     /* bytes read since the first, as they are stored */
 int64_t input_bytes(const struct input *in);    /* of the file; of a pipe 0 */
