@@ -182,11 +182,11 @@ def test_memory_stays_within_its_bound():
         rng = random.Random(1)
         with open(tmp / "big.csv", "w", encoding="utf-8") as file:
             file.write("day,race,n,m,name,text\n")
-            for i in range(25):
+            for i in range(16):
                 file.write("".join(line.format(1 + rng.randrange(12), 1 + rng.randrange(28), rng.randrange(10**4),
                                                rng.randrange(10**9), rng.random(), rng.randrange(10**5),
                                                rng.getrandbits(64)) for _ in range(40000)))
-        assert (tmp / "big.csv").stat().st_size > 55e6
+        assert (tmp / "big.csv").stat().st_size > 35e6
         env = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1:detect_leaks=0", "MALLOC_ARENA_MAX": "2"}
         command = [cli.HIWARI, "snapshot", "create", "--csv", f"t={tmp}/big.csv,time=day,group=race", "--out",
                    tmp / "out", "--memory", "8M"]
@@ -205,7 +205,7 @@ def test_memory_stays_within_its_bound():
                     pass
         assert process.returncode == 0
         print(f"# at most {most / 1024:.0f} MB of its own")
-        assert 0 < most < (160 if is_sanitized() else 40) * 1024, most
+        assert 0 < most < (80 if is_sanitized() else 32) * 1024, most
         cli.run("snapshot", "verify", tmp / "out")
 
 
