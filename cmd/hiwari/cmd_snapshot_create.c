@@ -9,80 +9,10 @@
 #include "output.h"
 #include "progress.h"
 #include "snapshot/snapshot.h"
+#include "snapshot_csv.h"
 #include "snapshot_mysql.h"
 #include "source/source.h"
 #include "verbs.h"
-
-/* One --csv: NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE…] */
-struct csv_arg {
-    char *text; /* cut into pieces; the table points into it */
-    struct source_table table;
-    struct source_type *types;
-    size_t cap;
-};
-
-static void csv_args_free(struct csv_arg *args, int n)
-{
-    for (int i = 0; i < n; i++) {
-        free(args[i].text);
-        free(args[i].types);
-    }
-    free(args);
-}
-
-static int add_type(struct csv_arg *arg, char *column, char *colon, struct err *err)
-{
-    *colon = '\0';
-    struct source_type type = {.column = column};
-    int r = source_type_parse(colon + 1, &type, err);
-    if (r < 0)
-        return err_prefix(err, "--csv %s: column %s", arg->table.name, column);
-    arg->types = mem_grow(arg->types, &arg->cap, (size_t)arg->table.n_types + 1, sizeof(type));
-    arg->types[arg->table.n_types++] = type;
-    arg->table.types = arg->types;
-    return 0;
-}
-
-/* What stands behind the file's name. */
-static int add_piece(struct csv_arg *arg, char *piece, struct err *err)
-{
-    struct source_table *table = &arg->table;
-    if (str_starts(piece, "time="))
-        table->time = piece + 5;
-    else if (str_starts(piece, "group="))
-        table->group = piece + 6;
-    else if (str_starts(piece, "key="))
-        table->key = piece + 4;
-    else if (strrchr(piece, ':') && strrchr(piece, ':') != piece)
-        return add_type(arg, piece, strrchr(piece, ':'), err);
-    else
-        return err_set(
-            err, ERR_USAGE,
-            "--csv %s: '%s' is not understood; after the file come time=COL, group=COL, key=COL "
-            "and COL:TYPE",
-            table->name, piece);
-    return 0;
-}
-
-static int parse_csv_arg(struct csv_arg *arg, const char *text, struct err *err)
-{
-    arg->text = mem_strdup(text);
-    char *file = strchr(arg->text, '=');
-    if (!file || file == arg->text || !file[1] || file[1] == ',')
-        return err_set(
-            err, ERR_USAGE,
-            "--csv takes NAME=FILE[,time=COL][,group=COL][,key=COL][,COL:TYPE], not '%s'", text);
-    *file++ = '\0';
-    arg->table.name = arg->text;
-    char *rest = file;
-    arg->table.file = strsep(&rest, ",");
-    for (char *piece; (piece = strsep(&rest, ","));) {
-        int r = add_piece(arg, piece, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
 
 /* What the command line leaves open, the spec may know. */
 static void ask_spec(struct source_table *table, const struct spec *spec)
@@ -127,10 +57,33 @@ static void print_made(const struct args *args, const struct snapshot *snapshot,
            args_text(args, "out"));
 }
 
+/* 512M and the like; 0 when it is not given. */
+static int memory_arg(const struct args *args, int64_t *ret, struct err *err)
+{
+    enum { LEAST = 64 << 10 };
+    const char *text = args_text(args, "memory"), *units = "KMGT";
+    *ret = 0;
+    if (!text)
+        return 0;
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+    CLEANUP(mem_free_chars) char *number = mem_strndup(text, digits);
+    if (unit && !text[digits + 1] && str_to_i64(number, ret) && *ret < 1 << 20) {
+        *ret <<= 10 * (unit - units + 1);
+        if (*ret >= LEAST)
+            return 0;
+    }
+    return err_set(err, ERR_USAGE, "--memory takes an amount as 512M or 4G, at least 64K, not '%s'",
+                   text);
+}
+
 static int create(const struct args *args, struct source_table *tables, int n, struct err *err)
 {
     CLEANUP(spec_free) struct spec *spec = NULL;
     int r = args_given(args, "spec") ? spec_read(args_text(args, "spec"), &spec, err) : 0;
+    int64_t memory = 0;
+    if (r == 0)
+        r = memory_arg(args, &memory, err);
     if (r < 0)
         return r;
     for (int i = 0; i < n; i++)
@@ -143,6 +96,9 @@ static int create(const struct args *args, struct source_table *tables, int n, s
         .n_tables = n,
         .out_dir = args_text(args, "out"),
         .drop_null_time = args_flag(args, "drop-null-time"),
+        .memory = memory,
+        .append = args_text(args, "append"),
+        .since_days = (int)args_int(args, "since"),
         .progress = show_progress,
         .progress_ctx = &progress,
     };
@@ -182,19 +138,13 @@ static int create_from_mysql(const struct args *args, struct err *err)
 static int create_from_csv(const struct args *args, struct err *err)
 {
     const char *const *given;
-    int n = args_list(args, "csv", &given), r = 0;
-    struct csv_arg *csv = mem_zalloc((size_t)n * sizeof(*csv));
-    for (int i = 0; i < n && r == 0; i++)
-        r = parse_csv_arg(&csv[i], given[i], err);
-    if (r == 0) {
-        struct source_table *tables = MEM_ARRAY(struct source_table, n);
-        for (int i = 0; i < n; i++)
-            tables[i] = csv[i].table;
-        r = create(args, tables, n, err);
-        free(tables);
-    }
-    csv_args_free(csv, n);
-    return r;
+    CLEANUP(snapshot_csv_free) struct snapshot_csv *csv = NULL;
+    int n = args_list(args, "csv", &given);
+    int r = snapshot_csv_parse(given, n, &csv, err);
+    if (r < 0)
+        return r;
+    struct source_table *tables = snapshot_csv_tables(csv, &n);
+    return create(args, tables, n, err);
 }
 
 int cmd_snapshot_create(const struct args *args, struct err *err)
@@ -208,6 +158,8 @@ int cmd_snapshot_create(const struct args *args, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--mysql URL says where, and --table NAME which table: both "
                        "are needed");
+    if (args_given(args, "since") && !args_given(args, "append"))
+        return err_set(err, ERR_USAGE, "--since is for --append OLD");
     if (!mysql && args_given(args, "defaults-file"))
         return err_set(err, ERR_USAGE, "--defaults-file is for --mysql");
     return mysql ? create_from_mysql(args, err) : create_from_csv(args, err);

@@ -35,30 +35,10 @@ static int find_table(const struct args *args, const struct snapshot *snapshot,
                    name, names.s);
 }
 
-/* What is written comes out of a snapshot, where all of this was checked. */
+/* Ratings have no place: they were computed. */
 static void place_row(void *ctx, int64_t row, struct str *out)
 {
     str_addf(out, "%s, row %lld", (const char *)ctx, (long long)row);
-}
-
-static int copy_table(struct snapshot_builder *builder, const struct snapshot *snapshot,
-                      const struct table *table, struct err *err)
-{
-    CLEANUP(mem_free_chars)
-    char *source = mem_printf("table %s of snapshot %.16s", table->name, snapshot->id);
-    struct build_table copy = {
-        .name = table->name,
-        .source = source,
-        .rows = table->rows,
-        .n_columns = table->n_columns,
-        .columns = table->columns,
-        .time = table->time,
-        .group = table->group,
-        .key = table->key,
-        .place = place_row,
-        .place_ctx = source,
-    };
-    return build_add(builder, &copy, err);
 }
 
 static int add_ratings(struct snapshot_builder *builder, const struct args *args,
@@ -92,7 +72,7 @@ static int write_snapshot(const struct args *args, const struct snapshot *snapsh
     CLEANUP(build_free) struct snapshot_builder *builder = NULL;
     int r = build_open(args_text(args, "out"), &builder, err);
     for (int i = 0; r == 0 && i < snapshot->n_tables; i++)
-        r = copy_table(builder, snapshot, &snapshot->tables[i], err);
+        r = build_copy(builder, snapshot, &snapshot->tables[i], err);
     if (r == 0)
         r = add_ratings(builder, args, options, ratings, err);
     return r == 0 ? build_finish(builder, ret_id, err) : r;

@@ -94,7 +94,9 @@ static const struct option options_create[] = {
      .value = "NAME=FILE[,…]",
      .purpose =
          "a table: its name, its file, then time=COL, group=COL, key=COL and COL:TYPE where the "
-         "type shall not be guessed (integer, decimal, float, date, timestamp, string)"},
+         "type shall not be guessed (integer, decimal, float, date, timestamp, string); the file "
+         "may be gzip, - for standard input, or a pattern like 'data/*.csv', and the same NAME "
+         "again adds files"},
     TEXT("mysql", "URL",
          "the database: mysql://[USER@][HOST][:PORT]/DATABASE[?socket=PATH&ssl-ca=FILE&…]; what is "
          "left out, and the password, comes from option files, MYSQL_PWD or the terminal"),
@@ -110,6 +112,16 @@ static const struct option options_create[] = {
     NEEDED("out", "DIR", "the directory to make"),
     TEXT("spec", "FILE", "take time, group and key of each table from this spec"),
     FLAG("drop-null-time", "leave out rows without a time instead of refusing them"),
+    TEXT("append", "OLD",
+         "start from this snapshot and add the rows from its last date on; the id is that of a "
+         "snapshot of everything"),
+    COUNT("since", "N", "1", 0, 100000,
+          "with --append: how many of the last days of OLD are read again, for late corrections; "
+          "with 0 only what comes after its last date is added"),
+    TEXT("memory", "SIZE",
+         "how much memory rows may take (512M, 4G); what does not fit is sorted on disk beside "
+         "DIR. Otherwise half of what is free, which leaves room for others and for the disk's "
+         "pages"),
     OPTION_JSON,
     END,
 };

@@ -50,6 +50,19 @@ int fs_read(const char *path, struct str *ret, struct err *err)
     return 0;
 }
 
+/* Some network file systems have no files without a name: there it is removed at once. */
+int fs_open_nameless(const char *dir)
+{
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return fd;
+    CLEANUP(mem_free_chars) char *path = fs_join(dir, FS_TEMPORARY "XXXXXX");
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
 int fs_write_all(int fd, const void *data, size_t len)
 {
     for (const char *p = data; len > 0;) {

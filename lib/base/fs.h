@@ -22,6 +22,10 @@ int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err);
 #define FS_TEMPORARY ".tmp-"
 int fs_write(const char *path, const void *data, size_t len, struct err *err);
 
+/* A new file in the folder dir, to read and write, that has no name and is gone when it is closed.
+ * Returns a descriptor, or -1 with errno. */
+int fs_open_nameless(const char *dir);
+
 /* All of it, however many calls to write(2) that takes. Returns 0 or an errno value. */
 int fs_write_all(int fd, const void *data, size_t len);
 

@@ -11,11 +11,8 @@
 #include "codec/csv.h"
 
 #include <csv.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
-#include <unistd.h>
 
 #include "base/date.h"
 #include "base/utf8.h"
@@ -266,24 +263,21 @@ int csv_read(const char *name, const void *text, size_t len, csv_record_fn *on_h
 }
 
 /* Read on into buf behind what is there. Returns 1, 0 at the end, or an ERR_*. */
-static int read_more(struct reader *reader, int fd, struct str *buf)
+static int read_more(struct reader *reader, struct input *in, struct str *buf)
 {
     str_reserve(buf, READ_BYTES);
-    ssize_t n;
-    do
-        n = read(fd, buf->s + buf->len, READ_BYTES);
-    while (n < 0 && errno == EINTR);
+    int64_t n = input_read(in, buf->s + buf->len, READ_BYTES, reader->err);
     if (n < 0)
-        return err_set_errno(reader->err, ERR_INPUT, errno, "cannot read %s", reader->name);
+        return (int)n;
     buf->len += (size_t)n;
     return n > 0;
 }
 
-static int read_fd(struct reader *reader, int fd)
+static int read_all(struct reader *reader, struct input *in)
 {
     CLEANUP(str_deinit) struct str buf = {0};
     int r;
-    while ((r = read_more(reader, fd, &buf)) > 0) {
+    while ((r = read_more(reader, in, &buf)) > 0) {
         size_t used;
         r = read_lines(reader, buf.s, buf.len, &used);
         if (r < 0)
@@ -299,20 +293,27 @@ static int read_fd(struct reader *reader, int fd)
     return r < 0 ? r : read_end(reader);
 }
 
+int csv_read_input(struct input *in, csv_record_fn *on_header, csv_record_fn *on_record, void *ctx,
+                   struct err *err)
+{
+    struct reader reader = {.name = input_name(in),
+                            .on_header = on_header,
+                            .on_record = on_record,
+                            .ctx = ctx,
+                            .err = err};
+    int r = reader_init(&reader);
+    if (r == 0)
+        r = read_all(&reader, in);
+    reader_deinit(&reader);
+    return r;
+}
+
 int csv_read_file(const char *path, csv_record_fn *on_header, csv_record_fn *on_record, void *ctx,
                   struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, ERR_INPUT, errno, "cannot read %s", path);
-    struct reader reader = {
-        .name = path, .on_header = on_header, .on_record = on_record, .ctx = ctx, .err = err};
-    int r = reader_init(&reader);
-    if (r == 0)
-        r = read_fd(&reader, fd);
-    reader_deinit(&reader);
-    close(fd);
-    return r;
+    CLEANUP(input_free) struct input *in = NULL;
+    int r = input_open(path, NULL, &in, err);
+    return r < 0 ? r : csv_read_input(in, on_header, on_record, ctx, err);
 }
 
 /* ---- Writing ---- */

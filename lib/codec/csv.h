@@ -10,19 +10,24 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "codec/column.h"
+#include "codec/input.h"
 
 /* Called for each record. fields[i].s is NULL for null; borrowed until it returns. line is
  * the record's first line, from 1. Returns 0, or a failure that stops the reading. */
 typedef int csv_record_fn(void *ctx, const struct text *fields, int n_fields, int64_t line,
                           struct err *err);
 
-/* Read all of a file. The first record is the header and is passed to on_header. Failures name
+/* Read all of an input. The first record is the header and is passed to on_header. Failures name
  * file, line and column: a quote that never ends, a stray quote, bytes that are not UTF-8, a NUL
  * byte, a record with more or fewer fields than the header, an empty file, a header without names
  * or with a name twice, a record of more than 64 MiB. Lines are physical ones; columns count bytes
  * from 1. A UTF-8 byte order mark is skipped; \r\n and \n end lines (a \r on its own outside of
  * quotes is refused); blank lines are skipped. Blanks around a field belong to it. What a callback
  * returns is passed on as it is. */
+int csv_read_input(struct input *in, csv_record_fn *on_header, csv_record_fn *on_record, void *ctx,
+                   struct err *err);
+
+/* The same for a file, by its path; "-" is standard input. */
 int csv_read_file(const char *path, csv_record_fn *on_header, csv_record_fn *on_record, void *ctx,
                   struct err *err);
 

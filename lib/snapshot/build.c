@@ -168,6 +168,32 @@ int build_add(struct snapshot_builder *b, const struct build_table *table, struc
     return r < 0 ? err_prefix(err, "table %s", table->name) : 0;
 }
 
+/* What is copied comes out of a snapshot, where all of this was checked. */
+static void place_copied(void *ctx, int64_t row, struct str *out)
+{
+    str_addf(out, "%s, row %" PRId64, (const char *)ctx, row);
+}
+
+int build_copy(struct snapshot_builder *b, const struct snapshot *snapshot,
+               const struct table *table, struct err *err)
+{
+    CLEANUP(mem_free_chars)
+    char *source = mem_printf("table %s of snapshot %.16s", table->name, snapshot->id);
+    struct build_table copy = {
+        .name = table->name,
+        .source = source,
+        .rows = table->rows,
+        .n_columns = table->n_columns,
+        .columns = table->columns,
+        .time = table->time,
+        .group = table->group,
+        .key = table->key,
+        .place = place_copied,
+        .place_ctx = source,
+    };
+    return build_add(b, &copy, err);
+}
+
 const char *build_dir(const struct snapshot_builder *b)
 {
     return b->temporary;

@@ -42,6 +42,10 @@ int build_open(const char *out_dir, struct snapshot_builder **ret, struct err *e
  * and both places of a key that occurs twice. */
 int build_add(struct snapshot_builder *builder, const struct build_table *table, struct err *err);
 
+/* Add a table as it is in another snapshot. */
+int build_copy(struct snapshot_builder *builder, const struct snapshot *snapshot,
+               const struct table *table, struct err *err);
+
 int build_finish(struct snapshot_builder *builder, char ret_id[SHA256_HEX], struct err *err);
 void build_free(struct snapshot_builder *builder);
 MEM_CLEANUP(build_free, struct snapshot_builder *);

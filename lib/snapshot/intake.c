@@ -312,7 +312,7 @@ static int check_after_kept(const struct intake *in, int64_t n, struct err *err)
 static int check_rows(const struct intake *in, int64_t n, struct err *err)
 {
     const struct intake_shape *s = &in->shape;
-    int64_t kept = s->kept ? s->kept->table->day_start[s->kept->days] : 0;
+    int64_t kept = s->kept ? intake_kept_rows(s->kept) : 0;
     if (kept + in->past + in->rows + n > INT32_MAX)
         return err_set(err, ERR_INPUT, "it has more than %d rows", INT32_MAX);
     int role = s->time >= 0 ? s->time : s->key;

@@ -26,6 +26,10 @@ struct intake_kept {
     const struct table *table; /* a history with the same columns */
     int64_t days;              /* of table->day, from the first */
 };
+static inline int64_t intake_kept_rows(const struct intake_kept *kept)
+{
+    return kept->table->day_start[kept->days];
+}
 
 /* All of it is borrowed until intake_close or intake_free. */
 struct intake_shape {

@@ -368,8 +368,8 @@ static void set_up(struct merge *m, const struct build_table *table, const struc
 
     m->parts = mem_array((size_t)n_parts + 1, sizeof(*m->parts));
     if (kept)
-        m->parts[m->n_parts++] = (struct merge_part){.rows = kept->table->day_start[kept->days],
-                                                     .columns = kept->table->columns};
+        m->parts[m->n_parts++] =
+            (struct merge_part){.rows = intake_kept_rows(kept), .columns = kept->table->columns};
     memcpy(m->parts + m->n_parts, parts, (size_t)n_parts * sizeof(*parts));
     m->n_parts += n_parts;
     m->table.rows = 0;

@@ -49,6 +49,9 @@ MEM_CLEANUP(snapshot_close, struct snapshot *);
  * ERR_CONFIG names the first file or table that differs. */
 int snapshot_verify(const struct snapshot *snapshot, struct err *err);
 
+/* Only the checksums of the files. */
+int snapshot_check_files(const struct snapshot *snapshot, struct err *err);
+
 const struct table *snapshot_table(const struct snapshot *snapshot,
                                    const char *name);          /* NULL if absent */
 int table_column(const struct table *table, const char *name); /* number or -1 */

@@ -4,7 +4,6 @@
 #include "snapshot/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,22 +20,10 @@ static int fail(const struct spool *spool, int errnum, struct err *err)
         spool->dir);
 }
 
-/* Some network file systems have no files without a name: there it is removed at once. */
-static int open_named(const char *dir)
-{
-    CLEANUP(mem_free_chars) char *path = fs_join(dir, "spool-XXXXXX");
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path);
-    return fd;
-}
-
 int spool_open(struct spool *spool, const char *dir, struct err *err)
 {
     *spool = (struct spool){.dir = mem_strdup(dir)};
-    spool->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (spool->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
-        spool->fd = open_named(dir);
+    spool->fd = fs_open_nameless(dir);
     return spool->fd < 0 ? fail(spool, errno, err) : 0;
 }
 

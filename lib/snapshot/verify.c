@@ -184,6 +184,14 @@ static int verify_table(const struct table *table, struct err *err)
     return wrong ? err_set(err, ERR_CONFIG, "table %s: %s", table->name, wrong) : 0;
 }
 
+int snapshot_check_files(const struct snapshot *snapshot, struct err *err)
+{
+    int r = layout_verify(snapshot->dir, err);
+    if (r == 0)
+        r = verify_files(snapshot->maps, err);
+    return r < 0 ? err_prefix(err, "snapshot %s", snapshot->dir) : 0;
+}
+
 /* That the id is that of the tables' hashes was checked when it was opened. */
 int snapshot_verify(const struct snapshot *snapshot, struct err *err)
 {

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "base/ram.h"
 #include "snapshot/build.h"
+#include "source/append.h"
 
 int source_type_parse(const char *text, struct source_type *ret, struct err *err)
 {
@@ -53,7 +55,7 @@ static int check_options(const struct source_options *options, struct err *err)
     if (options->n_tables == 0)
         return err_set(err, ERR_USAGE, "no table is named: add --csv NAME=FILE,time=COLUMN");
     for (int i = 0; i < options->n_tables; i++) {
-        int r = check_table(&options->tables[i], err);
+        int r = options->append ? 0 : check_table(&options->tables[i], err);
         if (r < 0)
             return r;
         for (int j = 0; j < i; j++) {
@@ -64,17 +66,46 @@ static int check_options(const struct source_options *options, struct err *err)
     return 0;
 }
 
+/* Half of what is there: the other half is for everybody else, and for the pages of the files that
+ * are read and written. */
+static int64_t default_memory(void)
+{
+    enum { LEAST = 64 << 20 };
+    int64_t half = ram_available() / 2;
+    return half > LEAST ? half : LEAST;
+}
+
+static int add_table(const struct source_driver *driver, const struct source_table *named,
+                     const struct snapshot *old, struct source_target *target, struct err *err)
+{
+    struct source_table table = *named;
+    struct source_kept kept;
+    int r = old ? append_table(old, target->options->since_days, &table, &kept, err) : 0;
+    if (r < 0)
+        return r;
+    target->kept = r > 0 ? &kept : NULL;
+    r = check_table(&table, err);
+    return r < 0 ? r : driver->add(driver->ctx, &table, target, err);
+}
+
 int source_create(const struct source_options *options, const struct source_driver *driver,
                   char ret_id[SHA256_HEX], struct err *err)
 {
     CLEANUP(build_free) struct snapshot_builder *builder = NULL;
+    CLEANUP(snapshot_close) struct snapshot *old = NULL;
     int r = check_options(options, err);
     if (r == 0)
         r = build_open(options->out_dir, &builder, err);
-    for (int i = 0; r == 0 && i < options->n_tables; i++) {
-        struct source_target target = {
-            .builder = builder, .options = options, .memory = options->memory};
-        r = driver->add(driver->ctx, &options->tables[i], &target, err);
-    }
+    if (r == 0 && options->append)
+        r = append_open(options->append, &old, err);
+    struct source_target target = {
+        .builder = builder,
+        .options = options,
+        .memory = options->memory > 0 ? options->memory : default_memory(),
+    };
+    for (int i = 0; r == 0 && i < options->n_tables; i++)
+        r = add_table(driver, &options->tables[i], old, &target, err);
+    if (r == 0 && old)
+        r = append_rest(old, options, builder, err);
     return r < 0 ? r : build_finish(builder, ret_id, err);
 }

@@ -56,7 +56,12 @@ struct source_options {
 struct source_kept {
     struct intake_kept intake; /* for intake_shape.kept */
     int64_t day;               /* days since 1970-01-01 */
+    const char *id;            /* of the old snapshot */
 };
+
+/* Append "rows before 2024-03-01 of snapshot 0123456789abcdef, then ", for what snapshot.json says
+ * of the table's origin. */
+void source_kept_words(const struct source_kept *kept, struct str *out);
 
 /* What a table is added to. */
 struct source_target {

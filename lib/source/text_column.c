@@ -25,6 +25,12 @@ void text_column_add(struct text_column *t, struct text value)
     t->bytes.s[t->bytes.len - 1] = '\0';
 }
 
+void text_column_clear(struct text_column *t)
+{
+    str_clear(&t->bytes);
+    t->rows = t->nulls = 0;
+}
+
 void text_column_deinit(struct text_column *t)
 {
     str_deinit(&t->bytes);
@@ -48,20 +54,12 @@ void typed_column_deinit(struct typed_column *t)
 
 /* Chapter: one value. s ends with a NUL. */
 
-/* What a column's values have in common, gathered as they are read. */
-struct reading {
-    bool declared;
-    int max_places;   /* decimals: how many are allowed */
-    int places;       /* most that occurred, or the declared ones */
-    int whole_digits; /* most before the point */
-};
-
 union value {
     int64_t i;
     double f;
 };
 
-typedef bool read_fn(struct reading *r, const char *s, uint32_t len, union value *ret);
+typedef bool read_fn(struct text_reading *r, const char *s, uint32_t len, union value *ret);
 
 static bool is_digit(char c)
 {
@@ -69,7 +67,7 @@ static bool is_digit(char c)
 }
 
 /* Past the sign, or NULL when the text begins as no number does: see the top of text_column.h. */
-static const char *skip_sign(const struct reading *r, const char *s)
+static const char *skip_sign(const struct text_reading *r, const char *s)
 {
     bool plus = *s == '+';
     s += *s == '-' || plus;
@@ -78,7 +76,7 @@ static const char *skip_sign(const struct reading *r, const char *s)
     return plus || (s[0] == '0' && is_digit(s[1])) ? NULL : s;
 }
 
-static bool read_integer(struct reading *r, const char *s, uint32_t len, union value *ret)
+static bool read_integer(struct text_reading *r, const char *s, uint32_t len, union value *ret)
 {
     const char *digits = skip_sign(r, s);
     if (!digits || !*digits)
@@ -97,7 +95,7 @@ static bool read_integer(struct reading *r, const char *s, uint32_t len, union v
 
 /* Both the digits and the power of ten are exact doubles, so that the quotient is the nearest
  * double. */
-static bool read_decimal(struct reading *r, const char *s, uint32_t len, union value *ret)
+static bool read_decimal(struct text_reading *r, const char *s, uint32_t len, union value *ret)
 {
     static const double power[DECIMAL_PLACES + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
     const char *p = skip_sign(r, s);
@@ -135,7 +133,7 @@ static bool is_rounded(const char *s, double value)
     return fabs(value) >= 0x1p63 || !str_to_i64(s, &whole) || (int64_t)value != whole;
 }
 
-static bool read_float(struct reading *r, const char *s, uint32_t len, union value *ret)
+static bool read_float(struct text_reading *r, const char *s, uint32_t len, union value *ret)
 {
     if (len == 3 && strcasecmp(s, "nan") == 0) {
         ret->f = (double)NAN;
@@ -146,20 +144,20 @@ static bool read_float(struct reading *r, const char *s, uint32_t len, union val
     return r->declared || !is_rounded(s, ret->f);
 }
 
-static bool read_date(struct reading *r, const char *s, uint32_t len, union value *ret)
+static bool read_date(struct text_reading *r, const char *s, uint32_t len, union value *ret)
 {
     return date_parse(s, len, &ret->i);
 }
 
-static bool read_timestamp(struct reading *r, const char *s, uint32_t len, union value *ret)
+static bool read_timestamp(struct text_reading *r, const char *s, uint32_t len, union value *ret)
 {
     return timestamp_parse(s, len, &ret->i);
 }
 
 /* Chapter: all values. */
 
-static int64_t convert_values(const struct text_column *t, read_fn *read, struct reading *reading,
-                              struct column *c)
+static int64_t convert_values(const struct text_column *t, read_fn *read,
+                              struct text_reading *reading, struct column *c)
 {
     const char *p = t->bytes.s;
     bool is_float = c->type == TYPE_FLOAT || c->type == TYPE_DECIMAL;
@@ -203,19 +201,20 @@ static void convert_strings(const struct text_column *t, struct typed_column *re
     c->dict = dictionary_view(&ret->dict);
 }
 
-static int64_t convert(const struct text_column *t, enum type type, struct reading reading,
+static read_fn *const read_as[] = {
+    [TYPE_INT] = read_integer, [TYPE_DECIMAL] = read_decimal,     [TYPE_FLOAT] = read_float,
+    [TYPE_DATE] = read_date,   [TYPE_TIMESTAMP] = read_timestamp,
+};
+
+static int64_t convert(const struct text_column *t, enum type type, struct text_reading reading,
                        struct typed_column *ret)
 {
-    static read_fn *const read[] = {
-        [TYPE_INT] = read_integer, [TYPE_DECIMAL] = read_decimal,     [TYPE_FLOAT] = read_float,
-        [TYPE_DATE] = read_date,   [TYPE_TIMESTAMP] = read_timestamp,
-    };
     struct typed_column typed = {0};
     column_alloc(&typed.column, type, t->rows, t->nulls > 0 || type == TYPE_FLOAT);
     if (type == TYPE_STRING) {
         convert_strings(t, &typed);
     } else {
-        int64_t bad = convert_values(t, read[type], &reading, &typed.column);
+        int64_t bad = convert_values(t, read_as[type], &reading, &typed.column);
         if (bad >= 0) {
             typed_column_deinit(&typed);
             return bad;
@@ -229,12 +228,7 @@ static int64_t convert(const struct text_column *t, enum type type, struct readi
 int64_t text_column_convert(const struct text_column *t, enum type type, int scale,
                             struct typed_column *ret)
 {
-    struct reading reading = {
-        .declared = true,
-        .max_places = scale < 0 ? DECIMAL_PLACES : scale,
-        .places = scale < 0 ? 0 : scale,
-    };
-    return convert(t, type, reading, ret);
+    return convert(t, type, text_fit_declared(type, scale).reading, ret);
 }
 
 const char *text_column_form(enum type type)
@@ -259,6 +253,102 @@ const char *text_column_form(enum type type)
 void text_column_find(const struct text_column *t, struct typed_column *ret)
 {
     enum type type = t->nulls == t->rows ? TYPE_FLOAT : TYPE_INT;
-    while (convert(t, type, (struct reading){.max_places = DECIMAL_PLACES}, ret) >= 0)
+    while (convert(t, type, (struct text_reading){.max_places = DECIMAL_PLACES}, ret) >= 0)
         type++;
+}
+
+/* Chapter: piece by piece. */
+
+struct text_fit text_fit_found(void)
+{
+    struct text_fit fit = {.reading.max_places = DECIMAL_PLACES};
+    for (enum type type = TYPE_INT; type <= TYPE_STRING; type++)
+        fit.possible[type] = true;
+    return fit;
+}
+
+struct text_fit text_fit_time(void)
+{
+    struct text_fit fit = {.reading.declared = true};
+    fit.possible[TYPE_DATE] = fit.possible[TYPE_TIMESTAMP] = true;
+    return fit;
+}
+
+struct text_fit text_fit_declared(enum type type, int scale)
+{
+    struct text_fit fit = {.reading = {
+                               .declared = true,
+                               .max_places = scale < 0 ? DECIMAL_PLACES : scale,
+                               .places = scale < 0 ? 0 : scale,
+                           }};
+    fit.possible[type] = true;
+    return fit;
+}
+
+static int64_t first_misfit(const struct text_column *t, read_fn *read,
+                            struct text_reading *reading)
+{
+    const char *p = t->bytes.s;
+    for (int64_t row = 0; row < t->rows; row++) {
+        union value value;
+        if (t->len[row] == TEXT_NULL)
+            continue;
+        if (!read(reading, p, t->len[row], &value))
+            return row;
+        p += (size_t)t->len[row] + 1;
+    }
+    return -1;
+}
+
+int64_t text_fit_add(struct text_fit *fit, const struct text_column *t)
+{
+    int64_t last = -1;
+    bool left = fit->possible[TYPE_STRING];
+    fit->any |= t->nulls < t->rows;
+    for (enum type type = TYPE_INT; type < TYPE_STRING; type++) {
+        if (!fit->possible[type])
+            continue;
+        int64_t row = first_misfit(t, read_as[type], &fit->reading);
+        fit->possible[type] = row < 0;
+        left |= row < 0;
+        last = row > last ? row : last;
+    }
+    return left ? -1 : last;
+}
+
+enum type text_fit_type(const struct text_fit *fit, int *ret_scale)
+{
+    enum type type = TYPE_INT;
+    while (type < TYPE_STRING && !fit->possible[type])
+        type++;
+    if (!fit->any && fit->possible[TYPE_FLOAT])
+        type = TYPE_FLOAT;
+    *ret_scale = type == TYPE_DECIMAL ? fit->reading.places : 0;
+    return type;
+}
+
+int64_t text_column_give(const struct text_column *t, enum type type, struct text_reading reading,
+                         struct intake *in, int column)
+{
+    const char *p = t->bytes.s;
+    for (int64_t row = 0; row < t->rows; row++) {
+        union value value;
+        uint32_t len = t->len[row];
+        if (len == TEXT_NULL) {
+            intake_null(in, column);
+            continue;
+        }
+        if (type != TYPE_STRING && !read_as[type](&reading, p, len, &value))
+            return row;
+        if (type == TYPE_STRING)
+            intake_text(in, column, (struct text){p, len});
+        else if (type != TYPE_FLOAT && type != TYPE_DECIMAL)
+            intake_int(in, column, value.i);
+        else if (isnan(value.f))
+            intake_null(in, column);
+        else
+            intake_float(in, column, value.f);
+        p += (size_t)len + 1;
+    }
+    return -1;
 }

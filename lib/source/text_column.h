@@ -20,6 +20,7 @@
 #define SOURCE_TEXT_COLUMN_H
 
 #include "snapshot/dictionary.h"
+#include "snapshot/intake.h"
 
 struct text_column {
     struct str bytes; /* each value and a NUL */
@@ -30,6 +31,7 @@ struct text_column {
 #define TEXT_NULL UINT32_MAX
 
 void text_column_add(struct text_column *t, struct text value); /* s NULL: null; under 4 GB */
+void text_column_clear(struct text_column *t);                  /* no rows; memory kept */
 void text_column_deinit(struct text_column *t);
 
 /* The value of a row, by a walk from the first; s is NULL for null. */
@@ -52,5 +54,35 @@ const char *text_column_form(enum type type);
 
 /* The first type in the order above that fits. */
 void text_column_find(const struct text_column *t, struct typed_column *ret);
+
+/* What the numbers of a column have in common, gathered as they are read. */
+struct text_reading {
+    bool declared;
+    int max_places;   /* decimals: how many are allowed */
+    int places;       /* most that occurred, or the declared ones */
+    int whole_digits; /* most before the point */
+};
+
+/* The types that all values so far have, of a column that comes piece by piece. */
+struct text_fit {
+    bool possible[TYPE_STRING + 1];
+    bool any; /* there has been a value */
+    struct text_reading reading;
+};
+struct text_fit text_fit_found(void);                         /* each of the order above */
+struct text_fit text_fit_time(void);                          /* a date or a timestamp */
+struct text_fit text_fit_declared(enum type type, int scale); /* as for text_column_convert */
+
+/* Leave only the types that these rows have too. Returns -1, or the first row at which none is
+ * left. */
+int64_t text_fit_add(struct text_fit *fit, const struct text_column *t);
+
+/* The first type that is left, and of a decimal its places. */
+enum type text_fit_type(const struct text_fit *fit, int *ret_scale);
+
+/* Put all rows, as of this type, into a column of an intake. Returns -1, or the first row whose
+ * value is not of it: the column is then of no use. */
+int64_t text_column_give(const struct text_column *t, enum type type, struct text_reading reading,
+                         struct intake *in, int column);
 
 #endif

@@ -139,13 +139,21 @@ START_TEST(test_a_static_table_is_sorted_by_its_key_and_has_one_hash)
 }
 END_TEST
 
-START_TEST(test_tables_without_rows_are_tables)
+START_TEST(test_tables_without_rows_are_tables_if_their_types_are_declared)
 {
-    CLEANUP(snapshot_close) struct snapshot *s = fixture_make("s", "day,x\n", FIXTURE_HISTORY);
+    struct source_type types[] = {
+        {"day", TYPE_DATE, 0}, {"x", TYPE_INT, 0}, {"id", TYPE_STRING, 0}};
+    struct source_table history = {.time = "day", .types = types, .n_types = 2};
+    CLEANUP(snapshot_close) struct snapshot *s = fixture_make("s", "day,x\n", history);
     ck_assert_int_eq(s->tables[0].rows, 0);
     ck_assert_int_eq(s->tables[0].n_days, 0);
-    CLEANUP(snapshot_close) struct snapshot *k = fixture_make("k", "id,x\n", FIXTURE_STATIC);
+    ck_assert_int_eq(fixture_column(s, "x")->type, TYPE_INT);
+    struct source_table keyed = {.key = "id", .types = types + 1, .n_types = 2};
+    CLEANUP(snapshot_close) struct snapshot *k = fixture_make("k", "id,x\n", keyed);
     ck_assert_int_eq(k->tables[0].rows, 0);
+    history.n_types = 1;
+    fixture_expect(fixture_try("n", "day,x,y\n", history), ERR_INPUT, "n.csv", "no rows",
+                   "of x, y");
 }
 END_TEST
 
@@ -763,7 +771,7 @@ static Suite *snapshot_suite(void)
     tcase_add_test(tests, test_groups_of_strings_and_floats_sort_by_value);
     tcase_add_test(tests, test_many_rows_in_any_order_keep_ties_in_source_order);
     tcase_add_test(tests, test_a_static_table_is_sorted_by_its_key_and_has_one_hash);
-    tcase_add_test(tests, test_tables_without_rows_are_tables);
+    tcase_add_test(tests, test_tables_without_rows_are_tables_if_their_types_are_declared);
     tcase_add_test(tests, test_a_string_column_without_values_has_an_empty_dictionary);
     tcase_add_test(tests, test_a_date_finds_its_rows);
     tcase_add_test(tests, test_timestamps_belong_to_the_date_they_fall_on);
