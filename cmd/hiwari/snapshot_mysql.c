@@ -44,7 +44,7 @@ int snapshot_mysql_table(char *text, struct source_table *ret, struct err *err)
     if (sql)
         *sql++ = '\0';
     table.sql = sql;
-    if (!*text || (sql && !*sql) || (!sql && strchr(text, ',')))
+    if (!*text || (sql && !*sql) || strchr(text, ','))
         return err_set(
             err, ERR_USAGE,
             "--table takes NAME[=SELECT …][,time=COL][,group=COL][,key=COL], not '%s%s%s'", text,
@@ -107,8 +107,8 @@ static void show_progress(void *ctx, const struct source_mysql_progress *p)
     CLEANUP(mem_free_chars)
     char *note = mem_printf("%s%s  %s", p->is_read ? "writing " : "", p->table,
                             output_bytes(p->bytes, bytes));
-    int64_t total =
-        p->is_read || (p->rows_total && p->rows_total < p->rows) ? p->rows : p->rows_total;
+    int64_t estimated = p->rows_total > p->rows ? p->rows_total : 0; /* it may be far off */
+    int64_t total = p->is_read ? p->rows : estimated;
     progress_show(&reporter->bar, p->rows, total, note, now);
 }
 

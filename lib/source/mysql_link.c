@@ -133,6 +133,9 @@ static MYSQL *new_handle(const struct source_mysql *settings, const struct mysql
     if (settings->defaults_file)
         mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, settings->defaults_file);
     mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "hiwari");
+    unsigned tcp = MYSQL_PROTOCOL_TCP; /* else localhost means the socket, whatever the port */
+    if (url->port)
+        mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);
     set_tls(mysql, url);
     return mysql;
 }

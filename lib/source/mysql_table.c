@@ -120,20 +120,6 @@ static int ask_statistics(struct mysql_table *t, struct mysql_link *link, struct
     return 0;
 }
 
-/* From here to the end of the transaction nobody can alter the table. */
-static int hold(struct mysql_link *link, const struct source_table *wish, struct err *err)
-{
-    CLEANUP(str_deinit) struct str sql = {0};
-    str_addz(&sql, "SELECT 1 FROM ");
-    mysql_link_add_name(&sql, wish->name);
-    str_addz(&sql, " LIMIT 0");
-    MYSQL_RES *rows;
-    int r = mysql_link_query(link, sql.s, &rows, err);
-    if (r == 0)
-        mysql_free_result(rows);
-    return r;
-}
-
 /* A name that is like one of the database gets a did-you-mean. */
 static int no_such_table(struct mysql_link *link, const char *name, struct err *err)
 {
@@ -245,11 +231,11 @@ static int open_table(struct mysql_table *t, struct mysql_link *link, int64_t si
                       bool zero_dates_null, struct err *err)
 {
     CLEANUP(str_deinit) struct str sql = {0};
-    int r = t->wish->sql ? check_select(trimmed(t->wish->sql), err) : hold(link, t->wish, err);
-    if (r < 0 && mysql_errno(link->mysql) == ER_NO_SUCH_TABLE)
-        return no_such_table(link, t->wish->name, err);
+    int r = t->wish->sql ? check_select(trimmed(t->wish->sql), err) : 0;
     if (r == 0)
         r = write_statement(link, t->wish, since, &sql, err);
+    if (r < 0 && !t->wish->sql && mysql_errno(link->mysql) == ER_NO_SUCH_TABLE)
+        return no_such_table(link, t->wish->name, err);
     if (r < 0)
         return r;
     t->ordered = r > 0;
@@ -273,6 +259,19 @@ int mysql_table_open(struct mysql_link *link, const struct source_table *wish, i
     *ret = t;
     t = (struct mysql_table){0};
     return 0;
+}
+
+int mysql_table_hold(struct mysql_link *link, const struct source_table *wish, struct err *err)
+{
+    CLEANUP(str_deinit) struct str sql = {0};
+    str_addz(&sql, "SELECT 1 FROM ");
+    add_from(&sql, wish);
+    str_addz(&sql, " LIMIT 0"); /* opens the tables and reads nothing */
+    MYSQL_RES *rows;
+    int r = mysql_link_query(link, sql.s, &rows, err);
+    if (r == 0)
+        mysql_free_result(rows);
+    return r;
 }
 
 int mysql_table_start(struct mysql_table *t, struct mysql_link *link, struct err *err)

@@ -24,6 +24,10 @@ struct mysql_table {
 int mysql_table_open(struct mysql_link *link, const struct source_table *wish, int64_t since,
                      bool zero_dates_null, struct mysql_table *ret, struct err *err);
 
+/* Nobody can alter or drop what is read, from here to the end of the transaction: who tries waits.
+ */
+int mysql_table_hold(struct mysql_link *link, const struct source_table *wish, struct err *err);
+
 /* Run it. */
 int mysql_table_start(struct mysql_table *t, struct mysql_link *link, struct err *err);
 

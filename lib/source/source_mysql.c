@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "snapshot/intake.h"
 #include "source/mysql_table.h"
@@ -49,8 +50,8 @@ static void tell(struct reading *reading, bool at_once)
 
 /* Chapter: the shape. */
 
-/* Where each column goes: in a snapshot that is added to, to the place that it has there. Returns how
- * many places there are. */
+/* Where each column goes: in a snapshot that is added to, to the place that it has there. Returns
+ * how many places there are. */
 static int place_columns(struct mysql_table *t, const struct table *old)
 {
     int n = old ? old->n_columns : 0;
@@ -114,7 +115,7 @@ static int give_row(struct reading *reading, struct err *err)
         reading->progress.bytes += (int64_t)c->length;
         int r = c->give(c, reading->intake, err);
         if (r < 0)
-            return err_prefix(err, "row %" PRId64, reading->progress.rows + 1);
+            return err_prefix(err, "row %" PRId64, reading->progress.rows + reading->dropped + 1);
     }
     return 0;
 }
@@ -150,6 +151,7 @@ static int give_all(struct reading *reading, struct err *err)
     const char *name = reading->table.wish->name;
     int r = mysql_table_start(&reading->table, &reading->source->link, err);
     for (int given = 0, read = r < 0 ? r : ROWS_AT_ONCE; read == ROWS_AT_ONCE;) {
+        fault_point("mysql-rows");
         read = r = give_rows(reading, &given, err);
         if (r < 0)
             break;
@@ -222,7 +224,8 @@ static int add(void *ctx, const struct source_table *wish, const struct source_t
     return take_in(&reading, target, err);
 }
 
-/* What is wrong with the fifth table shall not come out after four have been read. */
+/* What is wrong with the fifth table shall not come out after four have been read, and nobody shall
+ * alter it meanwhile. */
 static int check_tables(struct mysql_source *source, const struct source_options *options,
                         struct err *err)
 {
@@ -230,6 +233,8 @@ static int check_tables(struct mysql_source *source, const struct source_options
         CLEANUP(mysql_table_close) struct mysql_table t = {0};
         int r = mysql_table_open(&source->link, &options->tables[i], INT64_MIN,
                                  source->settings->zero_dates_null, &t, err);
+        if (r == 0)
+            r = mysql_table_hold(&source->link, &options->tables[i], err);
         if (r < 0)
             return err_prefix(err, "table %s", options->tables[i].name);
     }
@@ -242,6 +247,7 @@ int source_mysql_create(const struct source_options *options, const struct sourc
     struct mysql_source source = {.settings = settings, .drop_null_time = options->drop_null_time};
     struct source_driver driver = {.ctx = &source, .add = add};
     int r = mysql_link_open(settings, &source.link, err);
+    fault_point("mysql-begun");
     if (r == 0)
         r = check_tables(&source, options, err);
     if (r == 0)

@@ -15,7 +15,6 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import threading
 
 import cli
 import tap
@@ -82,7 +81,7 @@ class Server:
                    "--default-character-set=utf8mb4", "--local-infile=1"]
         command += [] if columns else ["--skip-column-names"]
         command += [database] if database else []
-        done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
         assert not check or done.returncode == 0, f"{sql}\n{done.stderr}"
         return done
 
@@ -115,17 +114,6 @@ class Server:
             client.stdin.close()
             client.wait()
             client.stdout.close()
-
-    @contextlib.contextmanager
-    def background(self, sql, database):
-        """Statements that run beside the block, which waits for them at its end."""
-        thread = threading.Thread(target=self.sql, args=(sql, database))
-        thread.start()
-        try:
-            yield thread
-        finally:
-            thread.join(60)
-            assert not thread.is_alive(), f"still running: {sql}"
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -3,6 +3,7 @@
 /* test_number.c - doubles as text: the same double again, and no shorter text for it. */
 #include "unit.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -125,6 +126,26 @@ START_TEST(test_integers_of_all_sizes)
 }
 END_TEST
 
+START_TEST(test_a_float_becomes_the_double_of_its_shortest_digits)
+{
+    ck_assert(number_from_f32(0.1f) == 0.1);
+    ck_assert(number_from_f32(-2.5f) == -2.5);
+    ck_assert(number_from_f32(16777215) == 16777215);
+    ck_assert(number_from_f32(FLT_MAX) == 3.4028235e38);
+    ck_assert(number_from_f32(FLT_TRUE_MIN) == 1e-45);
+    ck_assert(number_from_f32(0) == 0);
+    uint64_t random = 7;
+    for (int i = 0; i < 1000000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        uint32_t bits = (uint32_t)(random >> 32);
+        float value;
+        memcpy(&value, &bits, sizeof(value));
+        if (isfinite(value))
+            ck_assert((float)number_from_f32(value) == value);
+    }
+}
+END_TEST
+
 static Suite *number_suite(void)
 {
     Suite *suite = suite_create("number");
@@ -134,6 +155,7 @@ static Suite *number_suite(void)
     tcase_add_test(t, test_decimals_read_back_and_are_shortest);
     tcase_add_test(t, test_any_bits_read_back_and_are_shortest);
     tcase_add_test(t, test_integers_of_all_sizes);
+    tcase_add_test(t, test_a_float_becomes_the_double_of_its_shortest_digits);
     suite_add_tcase(suite, t);
     return suite;
 }

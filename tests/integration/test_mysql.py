@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""test_mysql.py - snapshots from a real MariaDB: the same as from CSV, of one moment, and none at all when something goes
+wrong on the way."""
+import contextlib
+import json
+import os
+import pathlib
+import pty
+import resource
+import signal
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import hiwari
+import mariadb
+import snapshot
+import tap
+
+STACK = contextlib.ExitStack()
+STARTED = []
+ROWS = 60_000  # of `big`: more than the buffers between server and client hold
+
+
+def server():
+    if not STARTED:
+        started = STACK.enter_context(mariadb.server("--character-set-server=utf8mb4"))
+        started.sql("CREATE DATABASE d")
+        started.sql("CREATE TABLE big (id INT PRIMARY KEY, day DATE NOT NULL, w VARCHAR(100)); "
+                    f"INSERT INTO big SELECT seq, '2020-01-01' + INTERVAL seq DIV 100 DAY, REPEAT('x', 90) FROM seq_1_to_{ROWS}; "
+                    "CREATE TABLE small (id INT PRIMARY KEY, day DATE NOT NULL, v INT); "
+                    "INSERT INTO small VALUES (1, '2024-01-01', 10), (2, '2024-01-02', 20); ANALYZE TABLE big", "d")
+        STARTED.append(started)
+    return STARTED[0]
+
+
+def arguments(out, *tables, url=None, more=()):
+    wishes = [word for wish in tables or ("small,time=day",) for word in ("--table", wish)]
+    return ["snapshot", "create", "--mysql", url or server().url("d"), *wishes, "--out", out, *more]
+
+
+def create(out, *tables, url=None, more=(), **options):
+    return cli.run(*arguments(out, *tables, url=url, more=more), **options)
+
+
+def refused(code, *words, tables=(), url=None, more=(), **options):
+    """Creating fails with this exit code and these words, and leaves nothing behind."""
+    with cli.scratch() as tmp:
+        done = create(tmp / "s", *tables, url=url, more=more, code=code, **options)
+        cli.says(done.stderr, *words)
+        assert not list(tmp.iterdir()), list(tmp.iterdir())
+        return done.stderr
+
+
+# ---- the same as from CSV ----
+
+FOOTBALL_TABLE = """
+CREATE TABLE appearances (match_id INT NOT NULL, match_date DATE NOT NULL, division VARCHAR(60) NOT NULL,
+  team VARCHAR(60) NOT NULL, opponent VARCHAR(60) NOT NULL, is_home BOOL NOT NULL, goals_for TINYINT UNSIGNED,
+  goals_against TINYINT UNSIGNED, points TINYINT UNSIGNED, PRIMARY KEY (match_id, is_home DESC))"""
+
+
+def load_football():
+    server().sql("DROP TABLE IF EXISTS appearances;" + FOOTBALL_TABLE + f"""; LOAD DATA LOCAL INFILE
+        '{cli.FOOTBALL / "appearances.csv"}' INTO TABLE appearances CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','
+        OPTIONALLY ENCLOSED BY '"' IGNORE 1 LINES
+        (match_id, match_date, division, team, opponent, is_home, @a, @b, @c)
+        SET goals_for = NULLIF(@a, ''), goals_against = NULLIF(@b, ''), points = NULLIF(@c, '')""", "d")
+
+
+def test_football_has_the_same_id_as_from_csv():
+    load_football()
+    with cli.scratch() as tmp:
+        csv = cli.football_snapshot(tmp)
+        create(tmp / "s", "appearances", more=["--spec", cli.FOOTBALL / "spec.json"])
+        assert snapshot.identity(tmp / "s") == snapshot.identity(csv)
+
+
+def test_decimals_floats_times_and_nulls_have_the_same_id_as_from_csv():
+    server().sql("""DROP TABLE IF EXISTS same; CREATE TABLE same (id INT PRIMARY KEY, t DATETIME(3) NOT NULL,
+        price DECIMAL(8,2), ratio DOUBLE, span TIME, word VARCHAR(20), far DECIMAL(14,8));
+        INSERT INTO same VALUES (1, '2024-01-01 10:00:00.5', 1.50, 0.1, '00:01:35', 'a', 52.5200066),
+        (2, '2024-01-01 11:00:00', NULL, 1e300, NULL, '', NULL), (3, '2024-01-02 00:00:00', -12.25, NULL, '-01:00:00', NULL, -0.00000001)""",
+                 "d")
+    with cli.scratch() as tmp:
+        (tmp / "same.csv").write_text('id,t,price,ratio,span,word,far\n'
+                                      '1,2024-01-01 10:00:00.500,1.50,0.1,00:01:35,a,52.52000660\n'
+                                      '2,2024-01-01 11:00:00.000,,1e300,,"",\n'
+                                      '3,2024-01-02 00:00:00.000,-12.25,,-01:00:00,,-0.00000001\n')
+        cli.run("snapshot", "create", "--csv", f"same={tmp}/same.csv,time=t", "--out", tmp / "csv")
+        create(tmp / "s", "same,time=t")
+        assert snapshot.identity(tmp / "s") == snapshot.identity(tmp / "csv")
+
+
+# ---- which rows, in which order ----
+
+def test_rows_of_one_time_stand_in_order_of_the_primary_key():
+    server().sql("""DROP TABLE IF EXISTS o; CREATE TABLE o (v INT, b INT, day DATE, a VARCHAR(9), PRIMARY KEY (b, a DESC));
+        INSERT INTO o VALUES (1, 2, '2024-01-01', 'x'), (2, 1, '2024-01-02', 'y'), (3, 1, '2024-01-01', 'p'),
+        (4, 1, '2024-01-01', 'q'), (5, -3, '2024-01-02', 'z')""", "d")
+    with cli.scratch() as tmp:
+        create(tmp / "s", "o,time=day")
+        assert snapshot.column(tmp / "s", "o", "v") == [4, 3, 1, 5, 2]
+        create(tmp / "g", "o,time=day,group=a")
+        assert snapshot.column(tmp / "g", "o", "v") == [3, 4, 1, 2, 5]
+
+
+def test_without_a_primary_key_rows_stand_in_order_of_all_columns():
+    server().sql("""DROP TABLE IF EXISTS o; CREATE TABLE o (day DATE, w VARCHAR(9), v INT);
+        INSERT INTO o VALUES ('2024-01-01', 'b', 1), ('2024-01-01', 'B', 9), ('2024-01-01', NULL, 3), ('2024-01-01', 'a', 5),
+        ('2024-01-01', 'a', -5), ('2024-01-01', 'é', 0), ('2024-01-01', 'z', 0), ('2023-01-01', 'z', 7);
+        CREATE OR REPLACE VIEW seen AS SELECT * FROM o""", "d")
+    expected = [("z", 7), (None, 3), ("B", 9), ("a", -5), ("a", 5), ("b", 1), ("z", 0), ("é", 0)]
+    with cli.scratch() as tmp:
+        ids = set()
+        for name, wish in (("table", "o"), ("view", "seen"), ("select", "o=SELECT * FROM o ORDER BY v DESC")):
+            create(tmp / name, wish + ",time=day")
+            assert snapshot.rows(tmp / name, wish[:4] if name == "view" else "o", "w", "v") == expected
+            ids.add(snapshot.identity(tmp / name))
+        assert len(ids) == 2  # the view has another name
+
+
+def test_selects_may_hold_commas_comments_and_a_semicolon():
+    with cli.scratch() as tmp:
+        create(tmp / "s", "q=  SELECT day, v * 2 AS w, 'a,time=b' AS t FROM small WHERE v IN (10,20) -- all ;  ,time=day")
+        assert snapshot.rows(tmp / "s", "q", "w", "t") == [(20, "a,time=b"), (40, "a,time=b")]
+        create(tmp / "w", "q=WITH x AS (SELECT 1 AS k, 2 AS v) SELECT * FROM x,key=k", "small,time=day")
+        assert snapshot.rows(tmp / "w", "q", "k", "v") == [(1, 2)]
+
+
+def test_rows_without_time_are_refused_or_left_out():
+    server().sql("""DROP TABLE IF EXISTS n; CREATE TABLE n (id INT PRIMARY KEY, day DATE); SET sql_mode = '';
+        INSERT INTO n VALUES (1, '2024-01-01'), (2, NULL), (3, '0000-00-00')""", "d")
+    refused(65, "table n", "row 2", "day", "--drop-null-time", tables=["n=SELECT * FROM n WHERE id < 3,time=day"])
+    refused(65, "table n", "row 3", "0000-00-00", tables=["n,time=day"], more=["--drop-null-time"])
+    with cli.scratch() as tmp:
+        done = create(tmp / "s", "n,time=day", more=["--drop-null-time", "--zero-dates", "null"])
+        assert snapshot.column(tmp / "s", "n", "id") == [1]
+        assert '"rows":2' in done.stderr.replace(" ", ""), done.stderr
+
+
+# ---- one moment ----
+
+@contextlib.contextmanager
+def stopped_export(out, *tables, at=3, point="mysql-rows"):
+    """An export that has stopped by itself after some hundred rows of its first table. Goes on with the block's end."""
+    if not hiwari.has_faults():
+        raise tap.Skip("a release build has no faults")
+    env = {**os.environ, "HIWARI_FAULT": f"stop:{point}:{at}"}
+    process = subprocess.Popen([str(a) for a in (cli.HIWARI, *arguments(out, *tables))], env=env, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        cli.wait_until(lambda: is_stopped(process), "the export has stopped")
+        yield process
+        process.send_signal(signal.SIGCONT)
+        process.said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_stopped(process):
+    assert process.poll() is None, process.communicate()
+    return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def transfer(n):
+    """What one row loses the other wins; and both get a new row."""
+    return (f"START TRANSACTION; UPDATE hers SET v = v - {n % 7 + 1} WHERE id = {n % 20000 + 1}; "
+            f"UPDATE his SET v = v + {n % 7 + 1} WHERE id = {n % 20000 + 1}; "
+            f"INSERT INTO hers VALUES ({50000 + n}, '2024-01-01', {n}); INSERT INTO his VALUES ({50000 + n}, '2024-01-01', -{n}); "
+            "COMMIT;\n")
+
+
+def test_a_writer_changes_rows_meanwhile_and_all_tables_are_of_one_moment():
+    server().sql("""DROP TABLE IF EXISTS hers, his; CREATE TABLE hers (id INT PRIMARY KEY, day DATE, v INT);
+        CREATE TABLE his LIKE hers; INSERT INTO hers SELECT seq, '2024-01-01', 500 FROM seq_1_to_20000;
+        INSERT INTO his SELECT seq, '2024-01-01', -500 FROM seq_1_to_20000""", "d")
+    with cli.scratch() as tmp, server().session("SELECT 1", "d") as writer:
+        going = True
+
+        def write():
+            n = 0
+            while going:
+                writer.stdin.write("".join(transfer(n + i) for i in range(20)))
+                writer.stdin.flush()
+                n += 20
+
+        with in_thread(write):
+            done = lambda: int(server().sql("SELECT COUNT(*) FROM his", "d")[0][0]) - 20000
+            cli.wait_until(lambda: done() > 50, "the writer is at work")
+            with stopped_export(tmp / "s", "hers,time=day", "his,time=day") as export:
+                begun = done()
+                cli.wait_until(lambda: done() > begun + 500, "the writer goes on during the export")
+            going = False
+        assert export.returncode == 0, export.said
+        hers, his = (dict(snapshot.rows(tmp / "s", name, "id", "v")) for name in ("hers", "his"))
+        assert 20050 <= len(hers) == len(his) <= 20000 + begun
+        assert all(hers[i] + his[i] == 0 for i in hers), [i for i in hers if hers[i] + his.get(i, 0)][:9]
+
+
+@contextlib.contextmanager
+def in_thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(60)
+
+
+# ---- what goes wrong on the way ----
+
+def interrupted(code, *words, during, tables=("big,time=day", "small,time=day"), again=True):
+    """Something happens after some hundred rows: this exit code and these words, nothing left, and a rerun works."""
+    with cli.scratch() as tmp:
+        with stopped_export(tmp / "s", *tables) as export:
+            during()
+        assert export.returncode == code, (export.returncode, export.said)
+        cli.says(export.said[1], *words)
+        assert not list(tmp.iterdir()), list(tmp.iterdir())
+        if again:
+            create(tmp / "s", *tables)
+            assert len(snapshot.column(tmp / "s", "big", "id")) == ROWS
+
+
+def reader_id():
+    """The connection of the export: the one that sends rows of `big`."""
+    rows = server().sql("SELECT id FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT * FROM `big`%'")
+    assert len(rows) == 1, rows
+    return rows[0][0]
+
+
+def test_the_server_dies_in_the_middle():
+    def die():
+        server().kill()
+        server().start()
+    interrupted(69, "table big", "after", "rows", "nothing was written", during=die)
+
+
+def test_the_query_is_killed():
+    interrupted(75, "table big", "killed", "can be run again", during=lambda: server().sql(f"KILL QUERY {reader_id()}"))
+
+
+def test_the_connection_is_killed():
+    with cli.scratch() as tmp:
+        with stopped_export(tmp / "s", "big,time=day") as export:
+            server().sql(f"KILL CONNECTION {reader_id()}")
+        assert export.returncode in (69, 75), export.said
+        cli.says(export.said[1], "table big", "can be run again")
+        assert not list(tmp.iterdir())
+
+
+def test_a_lock_is_not_waited_for_for_ever():
+    server().sql("SET GLOBAL lock_wait_timeout = 1")
+    try:
+        with server().session("LOCK TABLES small WRITE", "d"):
+            refused(75, "table small", "holds a lock", "PROCESSLIST", tables=["big,time=day", "small,time=day"])
+    finally:
+        server().sql("SET GLOBAL lock_wait_timeout = DEFAULT")
+    with cli.scratch() as tmp:
+        create(tmp / "s")
+
+
+def test_the_servers_time_limit_is_named_with_its_way_out():
+    slow = "slow=SELECT id, day, SLEEP(0.2) AS s FROM big,time=day"
+    server().sql("SET GLOBAL max_statement_time = 1")
+    try:
+        refused(75, "table slow", "max_statement_time", "init-command", tables=[slow])
+        with cli.scratch() as tmp:
+            (tmp / "cnf").write_text('[hiwari]\ninit-command="SET max_statement_time=0"\n')
+            create(tmp / "s", "slow=SELECT id, day, SLEEP(0.2) AS s FROM big LIMIT 10,time=day",
+                   more=["--defaults-file", tmp / "cnf"])
+    finally:
+        server().sql("SET GLOBAL max_statement_time = DEFAULT")
+
+
+def test_tables_are_not_altered_before_their_turn():
+    tables = ("big,time=day", "small,time=day", "s=SELECT * FROM other,time=day")
+    server().sql("CREATE OR REPLACE TABLE other LIKE small; INSERT INTO other SELECT * FROM small", "d")
+    with cli.scratch() as tmp:
+        with stopped_export(tmp / "s", *tables) as export:
+            alters = [threading.Thread(target=server().sql, args=(f"ALTER TABLE {name} ADD COLUMN extra INT DEFAULT 7", "d"))
+                      for name in ("small", "other")]
+            for alter in alters:
+                alter.start()
+            cli.wait_until(lambda: len(server().sql("SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE "
+                                                    "'Waiting for table metadata lock'")) == 2, "both wait")
+        for alter in alters:
+            alter.join(60)
+        assert export.returncode == 0, export.said
+        assert not (tmp / "s" / "small" / "extra.npy").exists() and not (tmp / "s" / "s" / "extra.npy").exists()
+        create(tmp / "t", "small,time=day")
+        assert snapshot.column(tmp / "t", "small", "extra") == [7, 7]
+        server().sql("ALTER TABLE small DROP COLUMN extra", "d")
+
+
+def test_a_column_added_after_the_begin_is_noticed():
+    with cli.scratch() as tmp:
+        with stopped_export(tmp / "s", "small,time=day", at=0, point="mysql-begun") as export:
+            server().sql("ALTER TABLE small ADD COLUMN extra INT DEFAULT 7, ALGORITHM=COPY", "d")
+        assert export.returncode == 75, export.said
+        cli.says(export.said[1], "table small", "altered", "can be run again")
+        assert not list(tmp.iterdir())
+        create(tmp / "s", "small,time=day")
+        assert snapshot.column(tmp / "s", "small", "extra") == [7, 7]
+        server().sql("ALTER TABLE small DROP COLUMN extra", "d")
+
+
+def test_a_full_disk_leaves_nothing():
+    with cli.scratch() as tmp:
+        done = create(tmp / "s", "big,time=day", code=73, preexec_fn=small_files)
+        cli.says(done.stderr, "table big")
+        assert not list(tmp.iterdir())
+
+
+def small_files():
+    """Files of at most 100 kB; writing beyond is an error."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+# ---- the command line ----
+
+def test_what_is_misspelt_gets_a_did_you_mean():
+    refused(65, "table smal", "did you mean 'small'", tables=["smal,time=day"])
+    refused(65, "table small", "dya", "did you mean 'day'", tables=["small,time=dya"])
+    refused(65, "table small", "its columns are id, day, v", tables=["small,time=day,group=horse"])
+    refused(65, "table q", "vv", "1054", tables=["q=SELECT vv FROM small,time=day"])
+    refused(65, "table q", "1064", tables=["q=SELECT FROM WHERE,time=day"])
+    refused(65, "table q", "two columns named v", tables=["q=SELECT day, v, v FROM small,time=day"])
+    refused(65, "table q", "'?'", tables=["q=SELECT day, ? AS v FROM small,time=day"])
+    refused(65, "table q", "SELECT", tables=["q=DELETE FROM small,time=day"])
+    refused(65, "table q", "gives no rows", tables=["q=SELECT * FROM small INTO @a, @b, @c,time=day"])
+    refused(65, "time column v", "integer", tables=["small,time=v"])
+    refused(64, "neither time nor key", tables=["small"])
+    assert server().sql("SELECT COUNT(*) FROM small", "d") == [["2"]]
+
+
+def test_the_command_line_says_what_is_missing():
+    with cli.scratch() as tmp:
+        out = ["--out", tmp / "s"]
+        url = server().url("d")
+        for words, *args in (("--table", "--mysql", url), ("--mysql", "--table", "small,time=day"), ("either", ),
+                             ("either", "--mysql", url, "--csv", "a=b"), ("NAME", "--mysql", url, "--table", "=SELECT 1"),
+                             ("NAME", "--mysql", url, "--table", "small,tme=day"),
+                             ("--defaults-file", "--csv", "a=b", "--defaults-file", "c")):
+            cli.says(cli.run("snapshot", "create", *args, *out, code=64).stderr, words)
+
+
+def test_urls_that_are_none():
+    socket = server().socket
+    for url, words in (("d", "mysql://"), ("redis://localhost", "mysql://"), ("mysql://localhost:x/d", "port"),
+                       ("mysql://[::1/d", "]"), ("mysql://localhost/d?sokcet=/x", "sokcet"),
+                       ("mysql://localhost/d?ssl-mode=maybe", "verify"), (f"mysql://root@localhost/?socket={socket}", "no database")):
+        refused(64, words, url=url)
+    refused(78, "1049", "nosuch", url=server().url("nosuch"))
+    refused(69, "2002", url="mysql://root@localhost/d?socket=/nonexistent/socket")
+    refused(69, "MySQL on 127.0.0.1", url=f"mysql://root@127.0.0.1:{mariadb.free_port()}/d")
+
+
+# ---- passwords ----
+
+def reader(password="s3cret w#rd"):
+    server().sql(f"CREATE OR REPLACE USER reader IDENTIFIED BY '{password}'; GRANT SELECT ON d.* TO reader")
+    return password
+
+
+def without_terminal(**more):
+    """Nobody can be asked, and no option file of this machine is found."""
+    return {"start_new_session": True, "env": {k: v for k, v in os.environ.items() if k != "MYSQL_PWD"} | more}
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated():
+    said = refused(64, "~/.my.cnf", url="mysql://reader:hush@localhost/d")
+    assert "hush" not in said
+    assert "hu/sh" not in refused(64, "port", url="mysql://reader:hu/sh@localhost/d")
+
+
+def test_passwords_come_from_option_files_and_the_environment():
+    password, url = reader(), server().url("d", "reader")
+    with cli.scratch() as tmp:
+        home = tmp / "home"
+        home.mkdir()
+        refused(78, "1045", "MYSQL_PWD", url=url, **without_terminal(HOME=str(home)))
+        create(tmp / "a", url=url, **without_terminal(HOME=str(home), MYSQL_PWD=password))
+        for group in ("client", "hiwari"):
+            (tmp / f"{group}.cnf").write_text(f'[{group}]\npassword="{password}"\n')
+            create(tmp / group, url=url, more=["--defaults-file", tmp / f"{group}.cnf"], **without_terminal(HOME=str(home)))
+        (home / ".my.cnf").write_text(f'[client]\nuser=reader\npassword="{password}"\nsocket={server().socket}\n')
+        create(tmp / "b", url="mysql:///d", **without_terminal(HOME=str(home)))
+        refused(78, "no-such.cnf", url=url, more=["--defaults-file", tmp / "no-such.cnf"])
+        (home / ".my.cnf").write_text('[client]\npassword="wrong"\n')
+        refused(78, "1045", url=url, **without_terminal(HOME=str(home)))
+        create(tmp / "c", url=url, more=["--defaults-file", tmp / "client.cnf"], **without_terminal(HOME=str(home)))
+
+
+def test_a_terminal_is_asked_without_echo():
+    password, url = reader(), server().url("d", "reader")
+    with cli.scratch() as tmp:
+        env = {k: v for k, v in os.environ.items() if k != "MYSQL_PWD"} | {"HOME": str(tmp)}
+        command = [str(a) for a in (cli.HIWARI, *arguments(tmp / "s", url=url))]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(command[0], command, env)
+        said = read_terminal(terminal, until=b"Password of reader on localhost: ")
+        assert password not in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        os.write(terminal, password.encode() + b"\n")
+        said += read_terminal(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+        assert password.encode() not in said and (tmp / "s" / "snapshot.json").exists()
+
+
+def read_terminal(terminal, until=None):
+    """What appears, to the words, or to the end."""
+    said = b""
+    with contextlib.suppress(OSError):  # how a terminal says that the other side has gone
+        while not until or until not in said:
+            got = os.read(terminal, 4096)
+            if not got:
+                break
+            said += got
+    assert not until or until in said, said
+    return said
+
+
+def test_only_select_is_needed():
+    reader()
+    server().sql("GRANT SELECT (id, day) ON d.big TO reader; REVOKE SELECT ON d.* FROM reader; GRANT SELECT ON d.small TO reader")
+    with cli.scratch() as tmp:
+        options = without_terminal(MYSQL_PWD="s3cret w#rd", HOME=str(tmp / "none"))
+        url = server().url("d", "reader")
+        create(tmp / "s", "q=SELECT id, day FROM big WHERE id < 10,time=day", "small,time=day", url=url, **options)
+        refused(78, "appearances", "needs SELECT", url=url, tables=["appearances,time=match_date"], **options)
+        refused(78, "SELECT", url=url, tables=["big,time=day"], **options)
+
+
+# ---- TLS ----
+
+def certificates(directory):
+    """A certificate authority, and a certificate of it for 127.0.0.1; another authority that has nothing to do with it."""
+    def openssl(*words):
+        done = subprocess.run(["openssl", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              cwd=directory)
+        assert done.returncode == 0, done.stdout
+    for name in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 30, "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                "-out", f"{name}.pem")
+    (directory / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:db.example\n")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=db.example", "-keyout", "server.key", "-out", "server.csr")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", 30,
+            "-extfile", "san", "-out", "server.pem")
+
+
+def test_tls_with_verification():
+    with cli.scratch() as tmp:
+        certificates(tmp)
+        server().stop()
+        server().start(f"--ssl-ca={tmp}/ca.pem", f"--ssl-cert={tmp}/server.pem", f"--ssl-key={tmp}/server.key")
+        server().sql("CREATE OR REPLACE USER safe IDENTIFIED BY 'x' REQUIRE SSL; GRANT SELECT ON d.* TO safe")
+        options = without_terminal(MYSQL_PWD="x", HOME=str(tmp / "none"))
+
+        def url(more, host="127.0.0.1"):
+            return server().tcp_url("d", "safe", host, more)
+        create(tmp / "a", url=url(f"?ssl-ca={tmp}/ca.pem"), **options)
+        create(tmp / "b", url=url("?ssl-mode=required"), **options)
+        (tmp / "cnf").write_text(f"[client]\nssl-ca={tmp}/ca.pem\nssl-verify-server-cert=1\n")
+        create(tmp / "c", url=url(""), more=["--defaults-file", tmp / "cnf"], **options)
+        refused(78, "ssl-ca", url=url(f"?ssl-ca={tmp}/other.pem"), **options)
+        refused(78, "2026", url=url(f"?ssl-ca={tmp}/ca.pem", "localhost"), **options)  # a name that it does not have
+        refused(78, "2026", url=url("?ssl-mode=verify"), **options)  # nobody whom this machine trusts has signed it
+        refused(78, "1045", url=url("?ssl-mode=disabled"), **options)
+        (tmp / "cnf").write_text(f"[client]\nssl-ca={tmp}/other.pem\nssl-verify-server-cert=1\n")
+        refused(78, "2026", url=url(""), more=["--defaults-file", tmp / "cnf"], **options)
+        server().stop()
+        server().options = [o for o in server().options if not o.startswith("--ssl")]
+        server().start("--skip-ssl")
+        refused(78, url=url("?ssl-mode=required"), **options)
+        refused(78, url=url(f"?ssl-ca={tmp}/ca.pem"), **options)
+
+
+# ---- progress ----
+
+def test_events_for_programs_and_a_bar_for_people():
+    with cli.scratch() as tmp:
+        done = create(tmp / "s", "big,time=day", "small,time=day", more=["--json"])
+        assert json.loads(done.stdout)["rows"] == ROWS + 2
+        events = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [(e["event"], e["table"], e["rows"]) for e in events if e["event"] == "read"] == [
+            ("read", "big", ROWS), ("read", "small", 2)]
+        assert all(e["bytes"] > 0 and e["rows_per_s"] >= 0 for e in events)
+        env = {**os.environ, "HIWARI_FAULT": "slow:mysql-rows:40", "TERM": "xterm"}
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(cli.HIWARI, [str(a) for a in (cli.HIWARI, *arguments(tmp / "t", "big,time=day"))], env)
+        said = read_terminal(terminal).decode()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+        if hiwari.has_faults():
+            cli.says(said, "rows", "rows/s", "left", "MB", "big")
+
+
+if __name__ == "__main__":
+    with STACK:
+        tap.main()
