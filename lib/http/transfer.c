@@ -114,17 +114,36 @@ static void set_authorities(CURL *easy)
         curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
 }
 
+static int64_t stall_ms(const struct transfer *transfer)
+{
+    return transfer->request->stall_ms > 0 ? transfer->request->stall_ms : STALL_MS;
+}
+
+/* curl's own low speed limit looks at the mean of five seconds, which is too much for a short
+ * patience. */
+bool transfer_is_stalled(struct transfer *transfer)
+{
+    curl_off_t up = 0, down = 0;
+    long head = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &head);
+    int64_t now = clock_ms(), moved = up + down + head;
+    if (moved != transfer->moved) {
+        transfer->moved = moved;
+        transfer->moved_ms = now;
+    }
+    return now - transfer->moved_ms > stall_ms(transfer);
+}
+
 static void set_times(struct transfer *transfer)
 {
-    const struct http_request *request = transfer->request;
-    int64_t left_ms = request->deadline_ms - clock_ms();
-    int64_t stall_ms = request->stall_ms > 0 ? request->stall_ms : STALL_MS;
-    int64_t connect_ms = stall_ms < CONNECT_MS ? stall_ms : CONNECT_MS;
+    int64_t left_ms = transfer->request->deadline_ms - clock_ms();
+    int64_t connect_ms = stall_ms(transfer) < CONNECT_MS ? stall_ms(transfer) : CONNECT_MS;
     left_ms = left_ms < 1 ? 1 : left_ms;
     curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
+    transfer->moved_ms = clock_ms();
 }
 
 static void set_signature(struct transfer *transfer)
@@ -237,6 +256,8 @@ int transfer_wait(struct transfer *transfer, struct http_answer *ret, struct err
                        transfer->answer.body.len);
     if (transfer->code != CURLE_OK && !transfer->too_long)
         return failure(transfer, err);
+    if (!transfer->head_ended) /* for curl that is the end of a short one */
+        return err_set(err, ERR_UNREACHABLE, "the connection ended in the head of the answer");
     http_answer_deinit(ret);
     *ret = transfer->answer;
     ret->status = status;

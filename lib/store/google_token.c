@@ -44,7 +44,7 @@ void google_words(const struct http_answer *answer, struct str *out)
                  json_need_string(root, "error_description", &message, NULL) < 0)
             message = "";
     }
-    if (!message) {
+    if (!message || (!*message && !code)) {
         http_words(answer, out);
         return;
     }

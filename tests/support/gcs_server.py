@@ -45,7 +45,7 @@ DAY_S = 86400
 class Fault:
     """kind: status (no effect, another answer), garbage (effect, senseless answer), cut (effect, the answer ends after n
     bytes), lose (effect, no answer), refuse (no effect, connection closed), stall (no effect, no answer for a while),
-    late (effect, answer after a while), early (closed after n bytes of the request)."""
+    late (effect, answer after a while), after (effect, but another answer), early (closed after n bytes of the request)."""
 
     def __init__(self, kind, **more):
         self.kind = kind
@@ -80,6 +80,10 @@ def refuse():
 
 def early(n):
     return Fault("early", n=n)
+
+
+def after(code, text="the server's own words"):
+    return Fault("after", answer=error(code, text))
 
 
 def stall(seconds):
@@ -532,6 +536,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.close_now()
         elif kind == "garbage":
             data = self.raw(Answer(200, fault.data, {"Content-Type": "application/json"}))
+        elif kind == "after":
+            data = self.raw(fault.answer)
         elif kind == "nonsense":
             self.send(fault.data)
             return self.close_now()
