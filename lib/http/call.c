@@ -101,7 +101,7 @@ static int refuse_redirect(const struct http_answer *answer, struct err *err)
         len -= at ? (size_t)(at + 1 - begin) : 0;
         http_quote(at ? at + 1 : begin, len, 100, &host);
     }
-    return err_set(err, ERR_CONFIG,
+    return err_set(err, ERR_WRITE,
                    "HTTP %d: a redirect%s%s, which is not followed: a proxy or a login page may be "
                    "in the way",
                    answer->status, host.len ? " to " : "", host.len ? host.s : "");
