@@ -136,6 +136,7 @@ class Server:
         self.tmp, self.bucket, self.auth = tmp, bucket, auth
         self.lock = threading.RLock()
         self.objects, self.sessions, self.writes = {}, {}, []
+        self.victim = None  # (step, bytes in the body, fault): for those requests alone
         self.plan, self.rule, self.counts, self.steps, self.problems = {}, None, {}, [], []
         self.generation = 1700000000000000
         self.page = 1000
@@ -144,6 +145,7 @@ class Server:
         self.forbidden = False
         self.seen_authorization = []
         self.stopping = threading.Event()
+        self.together = self.most_together = 0  # requests that are being answered
         self.clock_ahead_s = 0
 
     # -- scripting --
@@ -153,11 +155,14 @@ class Server:
         for i in range(times):
             self.plan[step, number + i] = fault
 
-    def take_fault(self, step):
+    def take_fault(self, step, request):
+        """What this request is to suffer; `rule(step, number)` is asked when nothing is planned."""
         with self.lock:
             number = self.counts.get(step, 0)
             self.counts[step] = number + 1
             self.steps.append(step)
+            if self.victim and self.victim[0] == step and self.victim[1] in request.body:
+                return self.victim[2]
             return self.plan.get((step, number)) or (self.rule and self.rule(step, number))
 
     def count(self, step):
@@ -440,7 +445,8 @@ def verify(tmp, data, signature):
         (place / "data").write_bytes(data)
         (place / "signature").write_bytes(signature)
         return subprocess.run(["openssl", "dgst", "-sha256", "-verify", tmp / "robot.pub", "-signature",
-                               place / "signature", place / "data"], stdout=subprocess.DEVNULL).returncode == 0
+                               place / "signature", place / "data"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -462,6 +468,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.secure, self.host = True, host
         self.close_connection = False
+
+    body = b""
 
     def read_body(self, limit=None):
         length = int(self.headers.get("Content-Length", 0))
@@ -507,19 +515,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         state = self.server.state
+        with state.lock:
+            state.together += 1
+            state.most_together = max(state.most_together, state.together)
+        try:
+            self.answer(state)
+        finally:
+            with state.lock:
+                state.together -= 1
+
+    def answer(self, state):
         self.origin = f"https://{self.host}" if self.secure else state.url
         if not self.secure and self.path.startswith("http://"):  # by way of a proxy, but not encrypted
             state.problems.append(f"plain request through the proxy: {self.path}")
         step, function = self.route()
-        fault = state.take_fault(step)
-        kind = fault.kind if fault else None
-        if kind == "early":
-            self.read_body(fault.n)
+        early = state.plan.get((step, state.count(step)))
+        if early and early.kind == "early":
+            self.read_body(early.n)
+            state.take_fault(step, self)
             return self.close_now()
         self.body = self.read_body()
+        fault = state.take_fault(step, self)
+        kind = fault.kind if fault else None
         if state.delay:
             self.wait(state.delay)
-        if kind == "refuse":
+        if kind in ("refuse", "early"):
             return self.close_now()
         if kind == "stall":
             self.wait(fault.seconds)
@@ -527,20 +547,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "status":
             return self.send(self.raw(Answer(fault.code, fault.body, fault.headers)))
         data = self.raw(self.effect(function))
-        if kind == "late":
-            self.wait(fault.seconds)
-        elif kind == "lose":
+        if kind == "lose":
             return self.close_now()
-        elif kind == "cut":
+        if kind == "cut":
             self.send(data[:fault.n])
             return self.close_now()
-        elif kind == "garbage":
-            data = self.raw(Answer(200, fault.data, {"Content-Type": "application/json"}))
-        elif kind == "after":
-            data = self.raw(fault.answer)
-        elif kind == "nonsense":
+        if kind == "nonsense":
             self.send(fault.data)
             return self.close_now()
+        if kind == "late":
+            self.wait(fault.seconds)
+        elif kind == "after":
+            data = self.raw(fault.answer)
+        elif kind == "garbage":
+            data = self.raw(Answer(200, fault.data, {"Content-Type": "application/json"}))
         return self.send(data)
 
     def send(self, data):
