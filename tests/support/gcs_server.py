@@ -43,9 +43,9 @@ DAY_S = 86400
 # ---- misbehaviour: what happens instead of, before or after the answer ----
 
 class Fault:
-    """kind: status (no effect, another answer), garbage (effect, senseless answer), cut (effect, the answer ends after n
-    bytes), lose (effect, no answer), refuse (no effect, connection closed), stall (no effect, no answer for a while),
-    late (effect, answer after a while), after (effect, but another answer), early (closed after n bytes of the request)."""
+    """kind: with effect, after (another answer), garbage (a senseless one), nonsense (bytes that are not HTTP), cut (the
+    answer ends after n bytes), lose (none), late (after a while); without, status (another answer), refuse (none), stall
+    (none for a while), early (closed after n bytes of the request)."""
 
     def __init__(self, kind, **more):
         self.kind = kind
@@ -309,7 +309,7 @@ class Server:
         if span[1] is not None:
             first, last = int(span[1]), int(span[2])
             self.need(len(request.body) == last + 1 - first, "the piece is not as long as its Content-Range")
-            self.need(last + 1 == session["total"] or len(request.body) % UNIT == 0, "a piece is no multiple of 256 KiB")
+            self.need(last + 1 == session["total"] or len(request.body) % UNIT == 0, "no multiple of 256 KiB")
             self.need(first <= len(session["data"]), "a piece begins beyond what is there")
             session["data"] = session["data"][:first] + request.body
         else:
@@ -417,7 +417,8 @@ class Server:
         return None
 
     def impersonate(self, request):
-        self.need(request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens, "impersonation's token")
+        line = request.headers.get("Authorization", "")
+        self.need(line.removeprefix("Bearer ") in self.tokens, "impersonation's token")
         self.need(json.loads(request.body)["lifetime"] == "3600s", "lifetime")
         until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
         return Answer(200, {"accessToken": self.new_token("i"), "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")})
@@ -596,8 +597,8 @@ def openssl(*args, **options):
 def make_keys(tmp):
     openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", tmp / "robot.pem")
     openssl("pkey", "-in", tmp / "robot.pem", "-pubout", "-out", tmp / "robot.pub")
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-            "/CN=hiwari test authority", "-keyout", tmp / "authority.key", "-out", tmp / "authority.pem")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=hiwari test authority", "-keyout", tmp / "authority.key", "-out", tmp / "authority.pem")
 
 
 def make_context(tmp, host):
