@@ -10,8 +10,8 @@
 #include "store/store_driver.h"
 
 static const struct store_driver *const drivers[] = {
-    &store_file_driver,
-    &store_gcs_driver,
+    &store_file_driver,    &store_gcs_driver,      &store_s3_driver,
+    &store_s3_http_driver, &store_s3_https_driver,
 };
 enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
 
@@ -32,11 +32,8 @@ static int open_url(const char *url, bool create, struct store **ret, struct err
     }
     struct str forms = {0};
     for (int i = 0; i < N_DRIVERS; i++)
-        str_addf(&forms, "%s%s",
-                 i == 0               ? ""
-                 : i == N_DRIVERS - 1 ? " or "
-                                      : ", ",
-                 drivers[i]->form);
+        if (drivers[i]->form)
+            str_addf(&forms, "%s%s", i ? " or " : "", drivers[i]->form);
     int r =
         err_set(err, ERR_CONFIG, "cannot understand the destination '%s': it is %s", url, forms.s);
     str_deinit(&forms);

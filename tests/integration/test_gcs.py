@@ -87,7 +87,7 @@ def test_a_whole_batch_has_the_bytes_of_a_local_one_and_a_second_run_uploads_no_
             assert found.data == (tmp / "local" / name).read_bytes(), name
             assert found.kind == "application/zip"
             comment = zipfile.ZipFile(io.BytesIO(found.data)).comment
-            assert json.loads(found.metadata["hiwari"]) == json.loads(comment), name
+            assert json.loads(found.metadata["hiwari-result"]) == json.loads(comment), name
         success = json.loads(server.objects[PLACE + "_SUCCESS"].data)
         assert success["manifest_crc32c"] == f"{hiwari.crc32c(server.objects[PLACE + '_manifest.jsonl'].data):08x}"
         assert len(server.writes) == len(set(server.writes)), "something was written twice"

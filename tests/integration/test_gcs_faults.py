@@ -184,7 +184,7 @@ def test_an_answer_about_other_bytes_is_not_believed():
 def read_with(fault, step, verb, *args):
     with gcs.serve() as server:
         for i in range(25):
-            server.put(f"p/{i:02}.zip", SMALL, metadata={"hiwari": f"label {i}"})
+            server.put(f"p/{i:02}.zip", SMALL, metadata={"hiwari-result": f"label {i}"})
         server.page = 10
         server.misbehave(step[0], step[1], fault)
         said = store_tool.run(gcs.plain_environment(server), "gs://bucket-1/p", verb, *args)
