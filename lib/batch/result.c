@@ -307,11 +307,29 @@ static int judge_present(struct store *store, const char *name, const struct res
     return RESULT_SAME;
 }
 
+/* The identity once more, for the object's metadata: the members stand in it where there is room.
+ */
+static void make_label(const struct result_identity *identity, struct str *out)
+{
+    identity_print(identity, true, out);
+    if (store_label_ok(out->s))
+        return;
+    str_clear(out);
+    identity_print(identity, false, out);
+}
+
 int result_put(struct store *store, const struct result *result, int64_t expect,
                int64_t *ret_generation, struct err *err)
 {
     CLEANUP(mem_free_chars) char *name = result_name(result->identity->key);
-    int r = store_put(store, name, result->zip.s, result->zip.len, expect, ret_generation, err);
+    CLEANUP(str_deinit) struct str label = {0};
+    make_label(result->identity, &label);
+    struct store_upload upload = {.name = name,
+                                  .data = result->zip.s,
+                                  .len = result->zip.len,
+                                  .expect = expect,
+                                  .label = label.s};
+    int r = store_upload(store, &upload, ret_generation, err);
     return r == STORE_CHANGED ? judge_present(store, name, result, ret_generation, err) : r;
 }
 

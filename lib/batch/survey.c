@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* survey.c - one listing, then the tails of the results, read by a few threads. */
+/* survey.c - one listing, then the tails of the results, read by several threads.
+ *
+ * Where the listing has the results' labels there is no need for tails: a label is written in
+ * the same step as the object, and says the same as its end. */
 #include "batch/survey.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { TAILS_PER_THREAD = 128, THREADS_MAX = 8 };
+enum { THREADS_MAX = 64, TAILS_PER_THREAD = 128, FAR_TAILS_PER_THREAD = 4, NEAR = 8 };
 
 const char *survey_state_name(enum survey_state state)
 {
@@ -33,32 +36,6 @@ struct listing {
     struct survey *survey;
     int64_t *found; /* numbers of the keys that have an object */
     int64_t n_found;
-};
-
-static int on_object(void *ctx, const struct store_object *object, struct err *err)
-{
-    struct listing *listing = ctx;
-    char key[STORE_NAME_MAX + 1];
-    int64_t i = result_key_of(object->name, key) ? batch_file_find(listing->batch, key) : -1;
-    if (i < 0)
-        return 0;
-    struct survey_entry *entry = &listing->survey->entries[i];
-    entry->generation = object->generation;
-    entry->bytes = object->bytes;
-    listing->found[listing->n_found++] = i;
-    return 0;
-}
-
-/* ---- the tails ---- */
-
-struct tails {
-    const struct survey_options *options;
-    const struct listing *listing;
-    atomic_int_fast64_t next;
-    atomic_bool failed;
-    pthread_mutex_t lock;
-    struct err err; /* of the first failure */
-    int result;
 };
 
 static const char *difference(const struct batch_file *batch, const struct result_identity *is)
@@ -94,6 +71,45 @@ static void classify(const struct batch_file *batch, int64_t i, const struct res
         entry->state = SURVEY_PRESENT;
     }
 }
+
+/* True when the label tells all there is to know. */
+static bool take_label(const struct batch_file *batch, int64_t i, const char *label,
+                       struct survey_entry *entry)
+{
+    CLEANUP(result_identity_free) struct result_identity *is = NULL;
+    if (result_identity_parse(label, strlen(label), &is, NULL) < 0 || is->n_members == 0)
+        return false;
+    classify(batch, i, is, entry);
+    return true;
+}
+
+static int on_object(void *ctx, const struct store_object *object, struct err *err)
+{
+    struct listing *listing = ctx;
+    char key[STORE_NAME_MAX + 1];
+    int64_t i = result_key_of(object->name, key) ? batch_file_find(listing->batch, key) : -1;
+    if (i < 0)
+        return 0;
+    struct survey_entry *entry = &listing->survey->entries[i];
+    entry->generation = object->generation;
+    entry->bytes = object->bytes;
+    if (object->label && take_label(listing->batch, i, object->label, entry))
+        return 0;
+    listing->found[listing->n_found++] = i;
+    return 0;
+}
+
+/* ---- the tails ---- */
+
+struct tails {
+    const struct survey_options *options;
+    const struct listing *listing;
+    atomic_int_fast64_t next;
+    atomic_bool failed;
+    pthread_mutex_t lock;
+    struct err err; /* of the first failure */
+    int result;
+};
 
 static int read_tail(struct tails *tails, int64_t i, struct err *err)
 {
@@ -144,10 +160,11 @@ static void *tails_thread(void *ctx)
 /* Begin more threads; returns how many. The calling thread works too. */
 static int threads_begin(struct tails *tails, pthread_t *threads)
 {
-    int64_t want = tails->options->threads;
-    if (want == 0)
-        want = tails->listing->n_found / TAILS_PER_THREAD;
-    want = want > THREADS_MAX ? THREADS_MAX : want;
+    int64_t want = tails->options->threads, most = store_parallel(tails->options->store);
+    if (want == 0) /* a network's answer takes longer than a thread's beginning */
+        want = tails->listing->n_found / (most > NEAR ? FAR_TAILS_PER_THREAD : TAILS_PER_THREAD);
+    most = most > THREADS_MAX ? THREADS_MAX : most;
+    want = want > most ? most : want;
     int n = 0;
     while (n + 1 < want && pthread_create(&threads[n], NULL, tails_thread, tails) == 0)
         n++;

@@ -81,25 +81,11 @@ static int with_attempts(struct err *err, int r, int attempts)
     return err_set(err, r, "%s (attempt %d)", before.text, attempts);
 }
 
-bool http_again(struct http_budget *budget, const struct http_request *request,
-                const struct http_answer *answer, int *r, struct err *err)
+/* Upload sessions say with 308 that they want more, and then name no other place. */
+static bool is_redirect(const struct http_answer *answer)
 {
-    budget->attempts++;
-    if (*r == ERR_UNREACHABLE) {
-        if (wait_again(budget, request->deadline_ms, 0))
-            return true;
-        with_attempts(err, *r, budget->attempts);
-        return false;
-    }
-    if (*r < 0)
-        return false;
-    if (!is_retryable(request, answer->status))
-        return renew(budget, request, answer, r, err);
-    if (wait_again(budget, request->deadline_ms, retry_after_ms(answer)))
-        return true;
-    *r = http_err(err, ERR_RETRY, request, answer);
-    with_attempts(err, *r, budget->attempts);
-    return false;
+    return answer->status / 100 == 3 &&
+           (answer->status != 308 || http_header(answer, "location", NULL));
 }
 
 /* Where a redirect would lead, without what may be secret in it. */
@@ -115,10 +101,35 @@ static int refuse_redirect(const struct http_answer *answer, struct err *err)
         len -= at ? (size_t)(at + 1 - begin) : 0;
         http_quote(at ? at + 1 : begin, len, 100, &host);
     }
-    return err_set(err, ERR_CONFIG,
+    return err_set(err, ERR_WRITE,
                    "HTTP %d: a redirect%s%s, which is not followed: a proxy or a login page may be "
                    "in the way",
                    answer->status, host.len ? " to " : "", host.len ? host.s : "");
+}
+
+bool http_again(struct http_budget *budget, const struct http_request *request,
+                const struct http_answer *answer, int *r, struct err *err)
+{
+    budget->attempts++;
+    if (*r == ERR_UNREACHABLE) {
+        if (wait_again(budget, request->deadline_ms, 0))
+            return true;
+        with_attempts(err, *r, budget->attempts);
+        return false;
+    }
+    if (*r < 0)
+        return false;
+    if (is_redirect(answer)) {
+        *r = refuse_redirect(answer, err);
+        return false;
+    }
+    if (!is_retryable(request, answer->status))
+        return renew(budget, request, answer, r, err);
+    if (wait_again(budget, request->deadline_ms, retry_after_ms(answer)))
+        return true;
+    *r = http_err(err, ERR_RETRY, request, answer);
+    with_attempts(err, *r, budget->attempts);
+    return false;
 }
 
 int http_call(struct http *http, const struct http_request *request, struct http_answer *ret,

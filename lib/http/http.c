@@ -14,7 +14,7 @@
 #include "http/transfer.h"
 
 enum {
-    POLL_MS = 1000,
+    POLL_MS = 250,         /* how often stalls are looked for */
     CONNECTIONS_KEPT = 64, /* idle ones, for the next burst */
 };
 
@@ -24,9 +24,30 @@ struct http {
     pthread_mutex_t lock;
     struct transfer *submitted; /* not yet seen by the thread */
     bool ending;
+    struct transfer *active; /* the thread's alone */
 };
 
 /* ---- the thread ---- */
+
+static void begin(struct http *http, struct transfer *transfer)
+{
+    if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK) {
+        transfer_finish(transfer, CURLE_FAILED_INIT);
+        return;
+    }
+    transfer->next = http->active;
+    http->active = transfer;
+}
+
+static void finish(struct http *http, struct transfer *transfer, CURLcode code)
+{
+    struct transfer **at = &http->active;
+    while (*at != transfer)
+        at = &(*at)->next;
+    *at = transfer->next;
+    curl_multi_remove_handle(http->multi, transfer->easy);
+    transfer_finish(transfer, code); /* it is the caller's again, and gone */
+}
 
 static void take_submitted(struct http *http, bool *ret_ending)
 {
@@ -35,11 +56,9 @@ static void take_submitted(struct http *http, bool *ret_ending)
     http->submitted = NULL;
     *ret_ending = http->ending;
     pthread_mutex_unlock(&http->lock);
-    while (transfer) {
-        struct transfer *next = transfer->next;
-        if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
-            transfer_finish(transfer, CURLE_FAILED_INIT);
-        transfer = next;
+    for (struct transfer *next; transfer; transfer = next) {
+        next = transfer->next;
+        begin(http, transfer);
     }
 }
 
@@ -48,12 +67,19 @@ static void finish_done(struct http *http)
     int left;
     for (CURLMsg *msg; (msg = curl_multi_info_read(http->multi, &left));) {
         struct transfer *transfer = NULL;
-        CURLcode code = msg->data.result;
         if (msg->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &transfer);
-        curl_multi_remove_handle(http->multi, msg->easy_handle);
-        transfer_finish(transfer, code);
+        finish(http, transfer, msg->data.result);
+    }
+}
+
+static void finish_stalled(struct http *http)
+{
+    for (struct transfer *transfer = http->active, *next; transfer; transfer = next) {
+        next = transfer->next;
+        if (transfer_is_stalled(transfer))
+            finish(http, transfer, CURLE_OPERATION_TIMEDOUT);
     }
 }
 
@@ -66,6 +92,7 @@ static void *http_thread(void *ctx)
         take_submitted(http, &ending);
         curl_multi_perform(http->multi, &running);
         finish_done(http);
+        finish_stalled(http);
         if (!ending)
             curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
     }

@@ -86,7 +86,8 @@ struct http_budget {
     bool renewed; /* the authorization, after a 401 */
 };
 /* Whether r and the answer of http_send ask for another attempt, after having waited for its time.
- * When it is false and r was 0, a retryable status with no time left has become ERR_RETRY. */
+ * When it is false and r was 0, a retryable status with no time left has become ERR_RETRY, and a
+ * redirect ERR_WRITE. */
 bool http_again(struct http_budget *budget, const struct http_request *request,
                 const struct http_answer *answer, int *r, struct err *err);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -73,7 +74,9 @@ static int set_headers(struct transfer *transfer, struct err *err)
         add_header(transfer, line->s);
     for (int i = 0; request->headers && request->headers[i]; i++)
         add_header(transfer, request->headers[i]);
-    if (request->body)
+    if (request->body && request->aws_key_id) /* curl 7 would sign the header that is left out */
+        curl_easy_setopt(transfer->easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
+    else if (request->body)
         add_header(transfer, "Expect:"); /* a question and its answer less */
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     return 0;
@@ -114,25 +117,52 @@ static void set_authorities(CURL *easy)
         curl_easy_setopt(easy, CURLOPT_CAPATH, dir);
 }
 
+static int64_t stall_ms(const struct transfer *transfer)
+{
+    return transfer->request->stall_ms > 0 ? transfer->request->stall_ms : STALL_MS;
+}
+
+/* curl's own low speed limit looks at the mean of five seconds, which is too much for a short
+ * patience. */
+bool transfer_is_stalled(struct transfer *transfer)
+{
+    curl_off_t up = 0, down = 0;
+    long head = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &head);
+    int64_t now = clock_ms(), moved = up + down + head;
+    if (moved != transfer->moved) {
+        transfer->moved = moved;
+        transfer->moved_ms = now;
+    }
+    return now - transfer->moved_ms > stall_ms(transfer);
+}
+
 static void set_times(struct transfer *transfer)
 {
-    const struct http_request *request = transfer->request;
-    int64_t left_ms = request->deadline_ms - clock_ms();
-    int64_t stall_ms = request->stall_ms > 0 ? request->stall_ms : STALL_MS;
-    int64_t connect_ms = stall_ms < CONNECT_MS ? stall_ms : CONNECT_MS;
+    int64_t left_ms = transfer->request->deadline_ms - clock_ms();
+    int64_t connect_ms = stall_ms(transfer) < CONNECT_MS ? stall_ms(transfer) : CONNECT_MS;
     left_ms = left_ms < 1 ? 1 : left_ms;
     curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_TIME, (long)((stall_ms + 999) / 1000));
+    transfer->moved_ms = clock_ms();
 }
 
+/* The hash of the body is a part of the signature; S3 wants it as a header too, which older curls
+ * leave to us. */
 static void set_signature(struct transfer *transfer)
 {
     const struct http_request *request = transfer->request;
+    uint8_t sum[SHA256_BYTES];
+    char hex[SHA256_HEX];
     if (!request->aws_key_id)
         return;
     CLEANUP(mem_free_chars) char *scope = mem_printf("aws:amz:%s:s3", request->aws_region);
+    sha256_of(request->body ? request->body : "", request->body ? request->body_len : 0, sum);
+    hash_hex(sum, sizeof(sum), hex);
+    CLEANUP(mem_free_chars) char *line = mem_printf("x-amz-content-sha256: %s", hex);
+    add_header(transfer, line);
     curl_easy_setopt(transfer->easy, CURLOPT_AWS_SIGV4, scope);
     curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, request->aws_key_id);
     curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, request->aws_secret);
@@ -237,6 +267,8 @@ int transfer_wait(struct transfer *transfer, struct http_answer *ret, struct err
                        transfer->answer.body.len);
     if (transfer->code != CURLE_OK && !transfer->too_long)
         return failure(transfer, err);
+    if (!transfer->head_ended) /* for curl that is the end of a short one */
+        return err_set(err, ERR_UNREACHABLE, "the connection ended in the head of the answer");
     http_answer_deinit(ret);
     *ret = transfer->answer;
     ret->status = status;

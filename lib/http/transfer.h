@@ -17,6 +17,7 @@ struct transfer {
     bool too_long;   /* the body was cut at what is allowed */
     bool head_ended; /* the next line begins another head */
     char words[CURL_ERROR_SIZE];
+    int64_t moved, moved_ms; /* bytes so far, and when that last changed */
 
     pthread_mutex_t lock;
     pthread_cond_t finished;
@@ -30,6 +31,8 @@ int transfer_init(struct transfer *transfer, const struct http_request *request,
 void transfer_deinit(struct transfer *transfer);
 MEM_CLEANUP_VALUE(transfer_deinit, struct transfer);
 
+/* The thread's: has nothing moved for as long as the request allows? */
+bool transfer_is_stalled(struct transfer *transfer);
 /* The thread's: it is over. */
 void transfer_finish(struct transfer *transfer, CURLcode code);
 /* The caller's: wait for that; http_send's answers. */

@@ -39,12 +39,16 @@ int bucket_split(const char *scheme, const char *rest, char **ret_bucket, char *
     CLEANUP(mem_free_chars) char *path = mem_strndup(rest, len);
     char *slash = strchr(path, '/');
     const char *prefix = slash ? slash + 1 : "";
-    if (!utf8_valid(path, len) || !is_prefix(prefix))
+    bool valid = utf8_valid(path, len);
+    if (!valid || !is_prefix(prefix)) {
+        for (unsigned char *p = (unsigned char *)path; *p; p++) /* a message is one line of text */
+            *p = *p < 0x20 || *p == 0x7f || (*p > 0x7f && !valid) ? '?' : *p;
         return err_set(err, ERR_CONFIG,
                        "cannot understand the destination '%s://%.300s': after the bucket comes a "
                        "prefix of at most %d bytes of UTF-8, without control characters and "
                        "without empty, '.' or '..' parts",
-                       scheme, rest, PREFIX_MAX);
+                       scheme, path, PREFIX_MAX);
+    }
     *ret_bucket = mem_strndup(path, slash ? (size_t)(slash - path) : len);
     *ret_prefix = *prefix ? mem_printf("%s/", prefix) : mem_strdup("");
     return 0;

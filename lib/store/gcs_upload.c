@@ -204,10 +204,10 @@ static int on_progress(struct put *put, struct session *session, struct http_bud
     session->in_doubt = !sensible || now == put->upload->len;
     if (sensible)
         session->sent = now;
-    if (sensible && (asked || now > before) && !session->in_doubt) {
+    if (sensible && now > before)
         budget->wait_ms = 0;
+    if (sensible && (asked || now > before) && !session->in_doubt)
         return GO_ON;
-    }
     struct http_answer again = {.status = 503}; /* not further than before: wait a little */
     int r = 0;
     if (http_again(budget, request, &again, &r, err))

@@ -44,7 +44,7 @@ void google_words(const struct http_answer *answer, struct str *out)
                  json_need_string(root, "error_description", &message, NULL) < 0)
             message = "";
     }
-    if (!message) {
+    if (!message || (!*message && !code)) {
         http_words(answer, out);
         return;
     }
@@ -125,12 +125,12 @@ static void add_form(struct str *form, const char *name, const char *value)
     http_escape(value, "", form);
 }
 
+/* proof: what the server is shown in the body, and no message may show. */
 static int ask(struct http *http, const struct google_source *source, const char *url,
-               const char *const *headers, const struct str *body, struct http_answer *answer,
-               struct err *err)
+               const char *const *headers, const struct str *body, const char *proof,
+               struct http_answer *answer, struct err *err)
 {
-    const char *const secrets[] = {source->refresh_token ? source->refresh_token : "",
-                                   source->client_secret ? source->client_secret : "", NULL};
+    const char *const secrets[] = {proof, source->client_secret ? source->client_secret : "", NULL};
     struct http_request request = {.method = "POST",
                                    .url = url,
                                    .headers = headers,
@@ -148,12 +148,12 @@ static int ask(struct http *http, const struct google_source *source, const char
 }
 
 static int ask_form(struct http *http, const struct google_source *source, const struct str *form,
-                    struct google_token *ret, struct err *err)
+                    const char *proof, struct google_token *ret, struct err *err)
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded", NULL};
     CLEANUP(http_answer_deinit) struct http_answer answer = {0};
     int64_t asked_ms = clock_ms();
-    int r = ask(http, source, source->token_url, headers, form, &answer, err);
+    int r = ask(http, source, source->token_url, headers, form, proof, &answer, err);
     if (r < 0)
         return r;
     if (!google_token_parse(answer.body.s ? answer.body.s : "", answer.body.len, asked_ms, ret))
@@ -198,7 +198,7 @@ static int fetch_service_account(struct http *http, const struct google_source *
         return r;
     add_form(&form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
     add_form(&form, "assertion", statement.s);
-    return ask_form(http, source, &form, ret, err);
+    return ask_form(http, source, &form, statement.s, ret, err);
 }
 
 static int fetch_user(struct http *http, const struct google_source *source,
@@ -209,7 +209,7 @@ static int fetch_user(struct http *http, const struct google_source *source,
     add_form(&form, "client_id", source->client_id);
     add_form(&form, "client_secret", source->client_secret);
     add_form(&form, "refresh_token", source->refresh_token);
-    return ask_form(http, source, &form, ret, err);
+    return ask_form(http, source, &form, source->refresh_token, ret, err);
 }
 
 /* The subject token, read anew each time: whoever issues it replaces it. */
@@ -249,7 +249,7 @@ static int fetch_external(struct http *http, const struct google_source *source,
     add_form(&form, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
     add_form(&form, "subject_token", subject.s);
     add_form(&form, "subject_token_type", source->subject_type);
-    return ask_form(http, source, &form, ret, err);
+    return ask_form(http, source, &form, subject.s, ret, err);
 }
 
 /* Asked again whatever it answers: at the start of a pod it may be absent, or not know us yet. */
@@ -292,7 +292,7 @@ static int impersonate(struct http *http, const struct google_source *source,
     const char *const headers[] = {"Content-Type: application/json", line, NULL};
     struct google_token theirs = {0};
     str_addf(&body, "{\"scope\":[\"" SCOPE_STORAGE "\"],\"lifetime\":\"%ds\"}", source->lifetime_s);
-    int r = ask(http, source, source->impersonate_url, headers, &body, &answer, err);
+    int r = ask(http, source, source->impersonate_url, headers, &body, token->text, &answer, err);
     if (r < 0)
         return r;
     if (!google_token_parse_impersonated(answer.body.s ? answer.body.s : "", answer.body.len,

@@ -10,8 +10,8 @@
 #include "store/store_driver.h"
 
 static const struct store_driver *const drivers[] = {
-    &store_file_driver,
-    &store_gcs_driver,
+    &store_file_driver,    &store_gcs_driver,      &store_s3_driver,
+    &store_s3_http_driver, &store_s3_https_driver,
 };
 enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
 
@@ -32,11 +32,8 @@ static int open_url(const char *url, bool create, struct store **ret, struct err
     }
     struct str forms = {0};
     for (int i = 0; i < N_DRIVERS; i++)
-        str_addf(&forms, "%s%s",
-                 i == 0               ? ""
-                 : i == N_DRIVERS - 1 ? " or "
-                                      : ", ",
-                 drivers[i]->form);
+        if (drivers[i]->form)
+            str_addf(&forms, "%s%s", i ? " or " : "", drivers[i]->form);
     int r =
         err_set(err, ERR_CONFIG, "cannot understand the destination '%s': it is %s", url, forms.s);
     str_deinit(&forms);
@@ -87,6 +84,11 @@ static int fault_err(const struct store *store, const char *verb, const char *na
     return err_set(err, ERR_RETRY, "%s %s/%s: no answer", verb, store->url, name);
 }
 
+int store_parallel(const struct store *store)
+{
+    return store->driver->parallel;
+}
+
 void store_set_patience(struct store *store, int64_t ms)
 {
     atomic_store(&store->patience_ms, ms);
@@ -96,6 +98,15 @@ int64_t store_deadline(const struct store *store, size_t bytes)
 {
     const size_t slowest_bytes_per_ms = 1000;
     return clock_ms() + atomic_load(&store->patience_ms) + (int64_t)(bytes / slowest_bytes_per_ms);
+}
+
+bool store_label_ok(const char *label)
+{
+    size_t len = strlen(label);
+    for (size_t i = 0; i < len; i++)
+        if (label[i] < ' ' || label[i] > '~')
+            return false;
+    return len <= STORE_LABEL_MAX;
 }
 
 int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
@@ -109,6 +120,8 @@ int store_upload(struct store *store, const struct store_upload *upload, int64_t
                  struct err *err)
 {
     int r = check_name(store, upload->name, err);
+    if (r == 0 && upload->label && !store_label_ok(upload->label))
+        r = err_set(err, ERR_BUG, "the label of %s is no line of ASCII", upload->name);
     if (r < 0)
         return r;
     if (fault_before("store"))

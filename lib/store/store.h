@@ -38,6 +38,9 @@ MEM_CLEANUP(store_close, struct store *);
 const char *
 store_url(const struct store *store); /* as canonical text: absolute path, no trailing slash */
 
+/* How many requests at the same time pay: few with a disk, many with a network. */
+int store_parallel(const struct store *store);
+
 /* Names are flat: [A-Za-z0-9._=-], at most STORE_NAME_MAX of them, not led by '.'. Others are
  * ERR_INPUT. */
 enum { STORE_NAME_MAX = 200 };
@@ -65,6 +68,7 @@ struct store_upload {
 };
 int store_upload(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
                  struct err *err);
+bool store_label_ok(const char *label);
 
 /* Does this store honour what writes expect to find? Asks it by writing and deleting an object of
  * its own, for s3://. 0 or STORE_UNCONDITIONAL; from then on such a store is asked what is there

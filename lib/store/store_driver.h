@@ -18,7 +18,8 @@ struct store_span {
 
 struct store_driver {
     const char *scheme; /* "file" */
-    const char *form;   /* for messages: "file:///folder" */
+    const char *form; /* for messages: "file:///folder"; NULL: another spelling of the one before */
+    int parallel;     /* store_parallel's answer */
     /* rest is what follows "scheme://"; create: it may be made. *ret is on the heap, with driver
      * and url filled in. */
     int (*open)(const char *rest, bool create, struct store **ret, struct err *err);
@@ -46,5 +47,6 @@ int64_t store_deadline(const struct store *store, size_t bytes);
 
 extern const struct store_driver store_file_driver;
 extern const struct store_driver store_gcs_driver;
+extern const struct store_driver store_s3_driver, store_s3_http_driver, store_s3_https_driver;
 
 #endif

@@ -410,6 +410,7 @@ static int file_list(struct store *store, const char *prefix, store_list_fn *fn,
 const struct store_driver store_file_driver = {
     .scheme = "file",
     .form = "file:///folder",
+    .parallel = 4,
     .open = file_open,
     .close = file_close,
     .put = file_put,

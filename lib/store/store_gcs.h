@@ -23,7 +23,7 @@ static inline struct store_gcs *gcs_of(struct store *store)
 }
 
 /* Metadata of an object: its label, and the random word of the write that made it. */
-#define GCS_LABEL "hiwari"
+#define GCS_LABEL "hiwari-result"
 #define GCS_WRITE "hiwari-write"
 enum { GCS_CRC = 9, GCS_WRITE_MAX = 33 };
 

@@ -165,6 +165,13 @@ void held_free(struct held *held)
     free(held);
 }
 
+void held_set_frames(struct held *held, int max_frames)
+{
+    lock(held);
+    held->max_frames = max_frames;
+    unlock(held);
+}
+
 /* ---- the main thread ---- */
 
 struct held_key *held_take(struct held *held)

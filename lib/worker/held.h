@@ -51,6 +51,7 @@ enum { HELD_NEWS_MS = 5 }; /* how soon the heartbeat wants to know of a key that
 struct held;
 
 struct held *held_new(int max_frames, int max_lease);
+void held_set_frames(struct held *held, int max_frames); /* when more is known */
 void held_free(struct held *held);
 MEM_CLEANUP(held_free, struct held *);
 

@@ -2,30 +2,34 @@
  * Copyright The hiwari authors */
 /* uploader.c - pack, look at the lease once more, put.
  *
- * A store that cannot be written to (disk full, no permission) is not the key's fault: the worker
- * gives its keys back and ends. Anything else that goes wrong is a failed attempt of the key. */
+ * There are as many threads as uploads may be under way, which with a network is far more than
+ * there are processors; so only some of them pack at the same time.
+ *
+ * A store that cannot be written to (disk full, no permission, no credentials) is not the key's
+ * fault: the worker gives its keys back and ends. Anything else that goes wrong is a failed attempt
+ * of the key. */
 #include "worker/uploader.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
-#include "base/clock.h"
 #include "base/date.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "base/retry.h"
 #include "batch/result.h"
 
-enum { UPLOAD_PATIENCE_MS = 60000, UPLOAD_WAIT_MS = 100, UPLOAD_WAIT_MAX_MS = 5000 };
+enum { UPLOAD_PATIENCE_MS = 60000, PACK_MIN = 4 };
 
 struct uploaders {
     const struct job *job;
     struct held *held;
+    sem_t may_pack;
     pthread_t *threads;
     int n;
 };
 
-static int pack(const struct job *job, const struct held_key *key, struct result *ret,
-                struct err *err)
+static int pack_key(const struct job *job, const struct held_key *key, struct result *ret,
+                    struct err *err)
 {
     int64_t day;
     char data[SHA256_HEX];
@@ -40,31 +44,31 @@ static int pack(const struct job *job, const struct held_key *key, struct result
     return result_pack(&options, &key->frame, ret, err);
 }
 
+static int pack(struct uploaders *u, const struct held_key *key, struct result *ret,
+                struct err *err)
+{
+    while (sem_wait(&u->may_pack) < 0)
+        ;
+    int r = pack_key(u->job, key, ret, err);
+    sem_post(&u->may_pack);
+    return r;
+}
+
 enum { LEASE_LOST = 100 };
 
-/* Put, again while the store asks for it and the lease is held. */
+/* The store tries again by itself, for as long as it may. */
 static int put(struct uploaders *u, struct held_key *key, const struct result *result,
                struct err *err)
 {
-    struct retry retry = retry_start(clock_ms() + UPLOAD_PATIENCE_MS, UPLOAD_WAIT_MS,
-                                     UPLOAD_WAIT_MAX_MS, random_u64());
-    for (;;) {
-        if (!held_may_upload(u->held, key))
-            return LEASE_LOST;
-        fault_point("before-put");
-        int r = result_put(u->job->store, result, key->lease.expect, NULL, err);
-        if (r != ERR_RETRY && r != ERR_UNREACHABLE)
-            return r;
-        int64_t wait_ms = retry_next(&retry, clock_ms(), 0);
-        if (wait_ms < 0)
-            return r;
-        clock_sleep_ms(wait_ms);
-    }
+    if (!held_may_upload(u->held, key))
+        return LEASE_LOST;
+    fault_point("before-put");
+    return result_put(u->job->store, result, key->lease.expect, NULL, err);
 }
 
 static void fail(struct uploaders *u, struct held_key *key, const struct err *err)
 {
-    if (err->code == ERR_WRITE)
+    if (err->code == ERR_WRITE || err->code == ERR_CONFIG || err->code == ERR_UNREACHABLE)
         held_stop(u->held, err);
     else
         held_failed(u->held, key, err->code == ERR_INPUT ? "input" : "error", err->text);
@@ -74,7 +78,7 @@ static void upload(struct uploaders *u, struct held_key *key)
 {
     CLEANUP(result_deinit) struct result result = {0};
     struct err err = {0};
-    int r = pack(u->job, key, &result, &err);
+    int r = pack(u, key, &result, &err);
     if (r == 0)
         r = put(u, key, &result, &err);
     if (r == LEASE_LOST) {
@@ -102,6 +106,8 @@ struct uploaders *uploaders_begin(const struct job *job, struct held *held, int 
     struct uploaders *u = MEM_NEW(struct uploaders);
     u->job = job;
     u->held = held;
+    sem_init(&u->may_pack, 0, job->threads > PACK_MIN ? (unsigned)job->threads : PACK_MIN);
+    store_set_patience(job->store, UPLOAD_PATIENCE_MS);
     u->threads = mem_array((size_t)threads, sizeof(*u->threads));
     while (u->n < threads && pthread_create(&u->threads[u->n], NULL, uploader_thread, u) == 0)
         u->n++;
@@ -114,6 +120,7 @@ void uploaders_end(struct uploaders *u)
 {
     for (int i = 0; i < u->n; i++)
         pthread_join(u->threads[i], NULL);
+    sem_destroy(&u->may_pack);
     free(u->threads);
     free(u);
 }

@@ -15,7 +15,6 @@
 
 enum {
     LEASE_KEYS = 16,
-    UPLOADS_MIN = 4,
     GRACE_MS = 12000,
     FRAMES_PER_UPLOAD = 2,
     PATIENCE_MS = 5000,    /* of one verb with Redis; the courier tries on */
@@ -131,11 +130,19 @@ static int work(const struct worker_options *options, const struct queue_options
     return exit_code;
 }
 
+/* While one result is on its way, others are packed, and others are on their way. */
+static void choose_uploads(struct worker_options *options, const struct job *job, struct held *held)
+{
+    int pay = store_parallel(job->store);
+    if (options->uploads <= 0)
+        options->uploads = options->threads > pay ? options->threads : pay;
+    held_set_frames(held, FRAMES_PER_UPLOAD * options->uploads);
+}
+
 static struct worker_options with_defaults(const struct worker_options *options)
 {
     struct worker_options o = *options;
     o.threads = o.threads > 0 ? o.threads : cpus_allowed();
-    o.uploads = o.uploads > 0 ? o.uploads : o.threads > UPLOADS_MIN ? o.threads : UPLOADS_MIN;
     o.lease_keys = o.lease_keys > 0 ? o.lease_keys : LEASE_KEYS;
     o.grace_ms = o.grace_ms > 0 ? o.grace_ms : GRACE_MS;
     return o;
@@ -149,12 +156,13 @@ int worker_run(const struct worker_options *given, struct err *err)
     CLEANUP(queue_close) struct queue *queue = NULL;
     CLEANUP(job_close) struct job *job = NULL;
     CLEANUP(held_free)
-    struct held *held = held_new(FRAMES_PER_UPLOAD * options.uploads, options.lease_keys);
+    struct held *held = held_new(FRAMES_PER_UPLOAD, options.lease_keys);
     struct drain *drain = drain_begin(held, options.grace_ms, &queue_options);
     int r = open_all(&options, &queue_options, held, &queue, &job, err);
     int exit_code = r < 0 && held_draining(held) ? EXIT_DRAINED : err_exit_code(r);
     if (r == 0) {
         drain_job(drain, job);
+        choose_uploads(&options, job, held);
         exit_code = work(&options, &queue_options, held, queue, job, err);
         drain_job(drain, NULL);
     }

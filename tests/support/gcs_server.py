@@ -43,9 +43,9 @@ DAY_S = 86400
 # ---- misbehaviour: what happens instead of, before or after the answer ----
 
 class Fault:
-    """kind: status (no effect, another answer), garbage (effect, senseless answer), cut (effect, the answer ends after n
-    bytes), lose (effect, no answer), refuse (no effect, connection closed), stall (no effect, no answer for a while),
-    late (effect, answer after a while), early (closed after n bytes of the request)."""
+    """kind: with effect, after (another answer), garbage (a senseless one), nonsense (bytes that are not HTTP), cut (the
+    answer ends after n bytes), lose (none), late (after a while); without, status (another answer), refuse (none), stall
+    (none for a while), early (closed after n bytes of the request)."""
 
     def __init__(self, kind, **more):
         self.kind = kind
@@ -80,6 +80,10 @@ def refuse():
 
 def early(n):
     return Fault("early", n=n)
+
+
+def after(code, text="the server's own words"):
+    return Fault("after", answer=error(code, text))
 
 
 def stall(seconds):
@@ -132,6 +136,7 @@ class Server:
         self.tmp, self.bucket, self.auth = tmp, bucket, auth
         self.lock = threading.RLock()
         self.objects, self.sessions, self.writes = {}, {}, []
+        self.victim = None  # (step, bytes in the body, fault): for those requests alone
         self.plan, self.rule, self.counts, self.steps, self.problems = {}, None, {}, [], []
         self.generation = 1700000000000000
         self.page = 1000
@@ -140,6 +145,7 @@ class Server:
         self.forbidden = False
         self.seen_authorization = []
         self.stopping = threading.Event()
+        self.together = self.most_together = 0  # requests that are being answered
         self.clock_ahead_s = 0
 
     # -- scripting --
@@ -149,11 +155,14 @@ class Server:
         for i in range(times):
             self.plan[step, number + i] = fault
 
-    def take_fault(self, step):
+    def take_fault(self, step, request):
+        """What this request is to suffer; `rule(step, number)` is asked when nothing is planned."""
         with self.lock:
             number = self.counts.get(step, 0)
             self.counts[step] = number + 1
             self.steps.append(step)
+            if self.victim and self.victim[0] == step and self.victim[1] in request.body:
+                return self.victim[2]
             return self.plan.get((step, number)) or (self.rule and self.rule(step, number))
 
     def count(self, step):
@@ -300,7 +309,7 @@ class Server:
         if span[1] is not None:
             first, last = int(span[1]), int(span[2])
             self.need(len(request.body) == last + 1 - first, "the piece is not as long as its Content-Range")
-            self.need(last + 1 == session["total"] or len(request.body) % UNIT == 0, "a piece is no multiple of 256 KiB")
+            self.need(last + 1 == session["total"] or len(request.body) % UNIT == 0, "no multiple of 256 KiB")
             self.need(first <= len(session["data"]), "a piece begins beyond what is there")
             session["data"] = session["data"][:first] + request.body
         else:
@@ -408,7 +417,8 @@ class Server:
         return None
 
     def impersonate(self, request):
-        self.need(request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens, "impersonation's token")
+        line = request.headers.get("Authorization", "")
+        self.need(line.removeprefix("Bearer ") in self.tokens, "impersonation's token")
         self.need(json.loads(request.body)["lifetime"] == "3600s", "lifetime")
         until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
         return Answer(200, {"accessToken": self.new_token("i"), "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")})
@@ -436,7 +446,8 @@ def verify(tmp, data, signature):
         (place / "data").write_bytes(data)
         (place / "signature").write_bytes(signature)
         return subprocess.run(["openssl", "dgst", "-sha256", "-verify", tmp / "robot.pub", "-signature",
-                               place / "signature", place / "data"], stdout=subprocess.DEVNULL).returncode == 0
+                               place / "signature", place / "data"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -458,6 +469,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.secure, self.host = True, host
         self.close_connection = False
+
+    body = b""
 
     def read_body(self, limit=None):
         length = int(self.headers.get("Content-Length", 0))
@@ -503,19 +516,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         state = self.server.state
+        with state.lock:
+            state.together += 1
+            state.most_together = max(state.most_together, state.together)
+        try:
+            self.answer(state)
+        finally:
+            with state.lock:
+                state.together -= 1
+
+    def answer(self, state):
         self.origin = f"https://{self.host}" if self.secure else state.url
         if not self.secure and self.path.startswith("http://"):  # by way of a proxy, but not encrypted
             state.problems.append(f"plain request through the proxy: {self.path}")
         step, function = self.route()
-        fault = state.take_fault(step)
-        kind = fault.kind if fault else None
-        if kind == "early":
-            self.read_body(fault.n)
+        early = state.plan.get((step, state.count(step)))
+        if early and early.kind == "early":
+            self.read_body(early.n)
+            state.take_fault(step, self)
             return self.close_now()
         self.body = self.read_body()
+        fault = state.take_fault(step, self)
+        kind = fault.kind if fault else None
         if state.delay:
             self.wait(state.delay)
-        if kind == "refuse":
+        if kind in ("refuse", "early"):
             return self.close_now()
         if kind == "stall":
             self.wait(fault.seconds)
@@ -523,18 +548,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "status":
             return self.send(self.raw(Answer(fault.code, fault.body, fault.headers)))
         data = self.raw(self.effect(function))
-        if kind == "late":
-            self.wait(fault.seconds)
-        elif kind == "lose":
+        if kind == "lose":
             return self.close_now()
-        elif kind == "cut":
+        if kind == "cut":
             self.send(data[:fault.n])
             return self.close_now()
-        elif kind == "garbage":
-            data = self.raw(Answer(200, fault.data, {"Content-Type": "application/json"}))
-        elif kind == "nonsense":
+        if kind == "nonsense":
             self.send(fault.data)
             return self.close_now()
+        if kind == "late":
+            self.wait(fault.seconds)
+        elif kind == "after":
+            data = self.raw(fault.answer)
+        elif kind == "garbage":
+            data = self.raw(Answer(200, fault.data, {"Content-Type": "application/json"}))
         return self.send(data)
 
     def send(self, data):
@@ -570,8 +597,8 @@ def openssl(*args, **options):
 def make_keys(tmp):
     openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", tmp / "robot.pem")
     openssl("pkey", "-in", tmp / "robot.pem", "-pubout", "-out", tmp / "robot.pub")
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-            "/CN=hiwari test authority", "-keyout", tmp / "authority.key", "-out", tmp / "authority.pem")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=hiwari test authority", "-keyout", tmp / "authority.key", "-out", tmp / "authority.pem")
 
 
 def make_context(tmp, host):

@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""gs://: whole batches, credentials, what is wrong said clearly, and secrets nowhere."""
+import contextlib
+import io
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import sys
+import threading
+import time
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import gcs_server as gcs
+import hiwari
+import store_tool
+import tap
+
+DEST = "gs://bucket-1/features/v 1+ü"
+PLACE = "features/v 1+ü/"
+
+
+@contextlib.contextmanager
+def world(auth=False):
+    """A server, a private folder, football's snapshot, and the environment of a user."""
+    with cli.scratch() as tmp, gcs.serve(auth=auth) as server:
+        environment = {**store_tool.CLEAN}
+        if auth:
+            environment |= {**gcs.proxy_environment(server), "GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server))}
+        else:
+            environment |= gcs.plain_environment(server)
+        yield server, tmp, cli.football_snapshot(tmp), environment
+
+
+def zips(server):
+    return {name.removeprefix(PLACE): there for name, there in server.objects.items() if name.endswith(".zip")}
+
+
+class GcsBatch(hiwari.Batch):
+    """A batch whose destination is the scripted server."""
+
+    def __init__(self, server, tmp, redis, snapshot, environment):
+        super().__init__(tmp, redis, snapshot, cli.FOOTBALL / "spec.json")
+        self.server, self.environment = server, environment
+
+    def _env(self, fault):
+        env = {**self.environment, "HIWARI_REDIS": self.redis}
+        if fault:
+            env["HIWARI_FAULT"] = fault
+        return env
+
+    def enqueue(self, *more, **options):
+        return self.hiwari("enqueue", self.name, "--spec", self.spec, "--snapshot", self.snapshot, "--dest", DEST, *more,
+                           **options)
+
+    def all_logs(self):
+        return "".join(worker.text() for worker in self.workers)
+
+
+@contextlib.contextmanager
+def batch_world(auth=False):
+    with world(auth) as (server, tmp, snapshot, environment), cli.redis() as redis:
+        batch = GcsBatch(server, tmp, redis, snapshot, environment)
+        try:
+            yield server, batch
+        finally:
+            for worker in batch.workers:
+                worker.signal(signal.SIGCONT)
+                worker.kill()
+
+
+# ---- batches ----
+
+def test_a_whole_batch_has_the_bytes_of_a_local_one_and_a_second_run_uploads_no_result():
+    with world(auth=True) as (server, tmp, snapshot, environment):
+        cli.football_run(snapshot, tmp / "local")
+        cli.football_run(snapshot, DEST, env=environment)
+        there = zips(server)
+        assert sorted(there) == sorted(p.name for p in (tmp / "local").glob("*.zip")) and len(there) == hiwari.KEYS
+        for name, found in there.items():
+            assert found.data == (tmp / "local" / name).read_bytes(), name
+            assert found.kind == "application/zip"
+            comment = zipfile.ZipFile(io.BytesIO(found.data)).comment
+            assert json.loads(found.metadata["hiwari-result"]) == json.loads(comment), name
+        success = json.loads(server.objects[PLACE + "_SUCCESS"].data)
+        assert success["manifest_crc32c"] == f"{hiwari.crc32c(server.objects[PLACE + '_manifest.jsonl'].data):08x}"
+        assert len(server.writes) == len(set(server.writes)), "something was written twice"
+        assert not server.problems, server.problems
+        assert server.count("token") <= 6, "a token is shared by all threads of a process"
+        server.writes.clear()
+        server.counts.clear()
+        cli.says(cli.football_run(snapshot, DEST, env=environment).stdout, "547")
+        assert not [name for name in server.writes if name.endswith(".zip")] and server.count("get") < 20
+
+
+def test_a_batch_over_a_network_that_fails_in_every_way_is_there_once():
+    dice = random.Random(7)
+    faults = [gcs.status(503), gcs.status(429), gcs.lose(), gcs.refuse(), gcs.early(50), gcs.cut(1), gcs.cut(40),
+              gcs.after(500), gcs.late(0.2), gcs.nonsense()]
+    with world() as (server, tmp, snapshot, environment):
+        server.rule = lambda step, number: dice.choice(faults) if dice.random() < 0.12 else None
+        cli.football_run(snapshot, tmp / "local", "--limit", 120)
+        cli.football_run(snapshot, DEST, "--limit", 120, env=environment)
+        there = zips(server)
+        assert len(there) == 120
+        for name, found in there.items():
+            assert found.data == (tmp / "local" / name).read_bytes(), name
+        written = [name for name in server.writes if name.endswith(".zip")]
+        assert len(written) == len(set(written)) and not server.problems, server.problems
+        assert PLACE + "_SUCCESS" in server.objects
+
+
+def test_results_are_skipped_refused_and_replaced_as_in_a_folder():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 20)
+        batch.finish()
+        first = {name: found.generation for name, found in zips(server).items()}
+        assert len(first) == 20
+        cli.says(batch.enqueue("--limit", 20, "--format", "npz", code=78).stderr, "another format", "--replace-stale")
+        batch.enqueue("--limit", 20, "--format", "npz", "--replace-stale")
+        batch.finish()
+        second = {name: found.generation for name, found in zips(server).items()}
+        assert sorted(second) == sorted(first) and all(second[n] > first[n] for n in first)
+        victim = sorted(second)[3]
+        del server.objects[PLACE + victim]
+        batch.redis_cli("FLUSHALL")
+        batch.hiwari("reconcile", batch.name, "--dest", DEST)
+        batch.finish()
+        third = {name: found.generation for name, found in zips(server).items()}
+        assert [n for n in second if third[n] != second[n]] == [victim] and not server.problems
+
+
+def test_a_result_that_somebody_put_there_meanwhile_decides():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 3)
+        key = json.loads(server.objects[PLACE + "_batch.json"].data)["keys"]["list"][1]
+        server.put(f"{PLACE}{key}.zip", b"PK something else")
+        batch.finish()
+        failures = batch.status()["failures"]
+        assert [f["key"] for f in failures] == [key]
+        cli.says(failures[0]["error"], "another result is there", "--replace-stale")
+        assert server.objects[f"{PLACE}{key}.zip"].data == b"PK something else"
+
+
+def test_a_key_whose_upload_is_refused_for_too_long_is_a_failed_attempt_in_the_servers_words():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 4, "--max-attempts", 2)
+        key = json.loads(server.objects[PLACE + "_batch.json"].data)["keys"]["list"][2]
+        server.victim = ("put", f'{key}.zip","contentType"'.encode(),
+                         gcs.status(503, "Backend is on holiday", {"Retry-After": "3600"}))
+        batch.finish()
+        status = batch.status()
+        assert (status["done"], status["failed"], status["attempts"]) == (3, 1, 2), status
+        failure = status["failures"][0]
+        assert failure["key"] == key and failure["attempts"] == 2
+        cli.says(failure["error"], "HTTP 503", "Backend is on holiday", key)
+
+
+def test_a_lease_is_renewed_until_a_slow_upload_is_acknowledged():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 2, "--lease-seconds", 1)
+        server.misbehave("put", server.count("put"), gcs.late(4))
+        batch.finish()
+        status = batch.status()
+        assert (status["done"], status["attempts"], status["interruptions"]) == (2, 0, 0), status
+        assert not batch.workers[0].said("a lease was lost")
+
+
+def test_many_uploads_are_under_way_while_keys_compute():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 200)
+        server.delay = 0.05
+        started = time.monotonic()
+        batch.finish()
+        took = time.monotonic() - started
+        assert server.most_together >= 8, f"{server.most_together} at the same time"
+        assert took < 0.05 * 200, f"one after the other: {took:.1f} s"
+
+
+# ---- credentials ----
+
+def opens(server, environment, **options):
+    server.objects.clear()
+    return store_tool.put({**gcs.proxy_environment(server), **environment}, "gs://bucket-1/p", "a.zip", b"x" * 100,
+                          **options)
+
+
+def test_a_service_accounts_key():
+    with gcs.serve(auth=True) as server:
+        said = opens(server, {"GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server))})
+        assert said.ok and server.steps == ["token", "put"] and not server.problems, (said, server.problems)
+
+
+def test_a_persons_credentials_as_gcloud_leaves_them():
+    with gcs.serve(auth=True) as server:
+        gcs.user_file(server, server.tmp / ".config/gcloud/application_default_credentials.json")
+        assert opens(server, {}).ok
+        gcs.user_file(server, server.tmp / "elsewhere/application_default_credentials.json")
+        assert opens(server, {"HOME": "/nonexistent", "CLOUDSDK_CONFIG": str(server.tmp / "elsewhere")}).ok
+        assert not server.problems, server.problems
+
+
+def test_workload_identity_federation_from_a_file():
+    for json_token in (False, True):
+        for impersonate in (False, True):
+            with gcs.serve(auth=True) as server:
+                path = gcs.external_file(server, json_token, impersonate)
+                said = opens(server, {"GOOGLE_APPLICATION_CREDENTIALS": str(path)})
+                assert said.ok, (said, server.problems)
+                assert server.steps == ["token", "impersonate", "put"] if impersonate else ["token", "put"]
+                assert ("ya29.i" in server.seen_authorization[-1]) == impersonate and not server.problems
+
+
+def metadata_host(server):
+    return {"GCE_METADATA_HOST": server.url.removeprefix("http://")}
+
+
+def test_the_metadata_server_is_waited_for_at_the_start_of_a_pod():
+    slow_start = [gcs.refuse(), gcs.status(404, "not yet"), gcs.status(500), gcs.status(403, "unknown"), gcs.garbage()]
+    with gcs.serve(auth=True) as server:
+        for number, fault in enumerate(slow_start):
+            server.misbehave("metadata", number, fault)
+        said = opens(server, metadata_host(server))
+        assert said.ok and server.count("metadata") == len(slow_start) + 1, (said, server.steps)
+
+
+def test_the_order_is_that_of_googles_libraries():
+    with gcs.serve(auth=True) as server:
+        gcs.user_file(server, server.tmp / ".config/gcloud/application_default_credentials.json")
+        every = {"GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server)), **metadata_host(server)}
+        assert opens(server, every).ok
+        assert server.count("metadata") == 0
+        del every["GOOGLE_APPLICATION_CREDENTIALS"]
+        assert opens(server, every).ok and server.count("metadata") == 0 and server.count("token") == 2
+        (server.tmp / ".config/gcloud/application_default_credentials.json").unlink()
+        assert opens(server, every).ok and server.count("metadata") == 1
+    with gcs.serve() as server:
+        assert opens(server, {**every, "STORAGE_EMULATOR_HOST": server.url}).ok and server.steps == ["put"]
+
+
+def test_a_refused_token_is_fetched_again_once():
+    with gcs.serve(auth=True) as server:
+        key = {"GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server))}
+        server.misbehave("put", 0, gcs.status(401, "Invalid Credentials"))
+        assert opens(server, key).ok and server.steps == ["token", "put", "token", "put"], server.steps
+        server.rule = lambda step, number: gcs.status(401, "Invalid Credentials") if step == "put" else None
+        server.steps.clear()
+        said = opens(server, key)
+        assert said.failed and server.steps == ["token", "put", "token", "put"], server.steps
+        cli.says(said.words, "HTTP 401", "Invalid Credentials", "not accepted")
+
+
+def test_a_token_is_refreshed_before_it_expires_and_shared():
+    with batch_world(auth=True) as (server, batch):
+        server.token_seconds = 4
+        server.delay = 0.05
+        batch.enqueue("--limit", 300)
+        worker = batch.worker("--uploads", 2)
+        worker.wait(0)
+        assert server.count("token") >= 3, "it was never refreshed"
+        assert server.count("token") < 12, "it is fetched for every request"
+        assert batch.status()["done"] == 300 and not server.problems
+
+
+def test_wrong_credentials_are_named_with_what_is_wrong():
+    with gcs.serve(auth=True) as server:
+        def said(environment, *words, code=-5):
+            got = opens(server, environment)
+            assert got.failed and got.code == code, got
+            cli.says(got.words, *words)
+        path = server.tmp / "wrong.json"
+        wrong = {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
+        said({"GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent/key.json"}, "/nonexistent/key.json", "No such file")
+        for text, words in (("", "not JSON"), ("{", "not JSON"), ("[]", "type"), ('{"type": 7}', "type"),
+                            ('{"type": "service_account"}', "client_email"),
+                            ('{"type": "gdch_service_account"}', "gdch_service_account"),
+                            ('{"type": "external_account", "audience": "a", "subject_token_type": "t", "token_url": '
+                             '"https://x/", "credential_source": {"url": "http://x"}}', "credential_source"),
+                            ('{"type": "service_account", "client_email": "a", "private_key": "none", "token_uri": '
+                             '"http://example.com/token"}', "https://")):
+            path.write_text(text)
+            said(wrong, str(path), words)
+        gcs.key_file(server, private_key="-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----\n")
+        said({"GOOGLE_APPLICATION_CREDENTIALS": str(server.tmp / "key.json")}, "private key", "key.json")
+        other = server.tmp / "other"
+        other.mkdir()
+        gcs.make_keys(other)
+        gcs.key_file(server, private_key=(other / "robot.pem").read_text())
+        said({"GOOGLE_APPLICATION_CREDENTIALS": str(server.tmp / "key.json")}, "refused", "Invalid JWT Signature")
+        gcs.user_file(server, path, refresh_token="1//another-refresh-token-of-somebody")
+        said(wrong, "refused", "invalid_grant")
+        server.clock_ahead_s = -7200
+        gcs.key_file(server)
+        said({"GOOGLE_APPLICATION_CREDENTIALS": str(server.tmp / "key.json")}, "7200 s ahead of the server's", "Invalid JWT")
+
+
+def test_no_credentials_at_all_are_told_apart_from_wrong_ones():
+    with cli.scratch() as tmp:
+        said = store_tool.put({"HOME": str(tmp), "GCE_METADATA_HOST": ""}, "gs://bucket-1/p", "a.zip", b"x")
+        assert said.failed, said
+        cli.says(said.words, "GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login", "metadata")
+
+
+# ---- what is wrong with the destination ----
+
+def test_bad_destinations_are_refused_before_anything_is_asked():
+    with gcs.serve() as server:
+        for url in ("gs://", "gs:///x", "gs://ab", "gs://Bucket/x", "gs://bucket_/x", "gs://-bucket/x", "gs://b..ucket/x",
+                    "gs://buc ket/x", "gs://bucket?x=1/y", "gs://buck%65t/x", "gs://user@bucket/x", f"gs://{'b' * 223}",
+                    "gs://bucket-1//x", "gs://bucket-1/a/../b", "gs://bucket-1/./a", "gs://bucket-1/a\nb",
+                    "gs://bucket-1/a\x7fb", f"gs://bucket-1/{'a' * 900}", b"gs://bucket-1/\xff"):
+            said = store_tool.run(gcs.plain_environment(server), os.fsdecode(url), "open")
+            assert said.failed and said.code == -5, (url, said)
+        assert not server.steps
+
+
+def test_prefixes_that_need_escaping_hold_what_was_put_there():
+    for prefix in ("a", "a b", "ü/日割り", "100%", "a%2Fb", "q?x=1&y=2#z", "+;:@=", "[*]", "a'b\"c", "\\", "..a/b..", "~"):
+        with gcs.serve() as server, cli.scratch() as tmp:
+            url = f"gs://bucket-1/{prefix}/"
+            assert store_tool.put(gcs.plain_environment(server), url, "x=1.zip", b"data").ok, server.problems
+            assert list(server.objects) == [f"{prefix}/x=1.zip"]
+            server.put(f"{prefix}/deeper/x.zip", b"")
+            listed = store_tool.run(gcs.plain_environment(server), url, "list", "x")
+            assert listed.ok and [line.split()[0] for line in listed.lines] == ["x=1.zip"], listed
+            assert store_tool.run(gcs.plain_environment(server), url, "get", "x=1.zip", tmp / "got").ok
+            assert (tmp / "got").read_bytes() == b"data"
+            assert store_tool.run(gcs.plain_environment(server), url, "delete", "x=1.zip", 5).changed
+            assert store_tool.run(gcs.plain_environment(server), url, "delete", "x=1.zip", -1).ok
+            assert not server.problems, server.problems
+
+
+def test_no_such_bucket_and_no_permission_end_enqueue_and_worker_with_words():
+    with batch_world(auth=True) as (server, batch):
+        wrong = batch.hiwari("enqueue", "x", "--spec", batch.spec, "--snapshot", batch.snapshot, "--dest", "gs://bucket-2/x",
+                             code=None)
+        assert wrong.returncode == 73, wrong
+        cli.says(wrong.stderr, "gs://bucket-2/x", "bucket does not exist", "another destination")
+        batch.enqueue("--limit", 5)
+        server.forbidden = True
+        refused = batch.hiwari("reconcile", batch.name, "--dest", DEST, code=73).stderr
+        cli.says(refused, "HTTP 403", "storage.objects.create", "Storage Object User")
+        worker = batch.worker()
+        worker.wait(73)
+        cli.says(worker.text(), "HTTP 403", "Storage Object User")
+        status = batch.status()
+        assert (status["leased"], status["failed"], status["attempts"]) == (0, 0, 0), status
+        server.forbidden = False
+        batch.finish()
+        assert batch.status()["done"] == 5
+
+
+def test_a_service_that_is_not_there_is_unreachable():
+    with cli.scratch() as tmp, cli.redis() as redis:
+        env = {**store_tool.CLEAN, "STORAGE_EMULATOR_HOST": "127.0.0.1:1", "HIWARI_REDIS": redis}
+        said = store_tool.run(env, "gs://bucket-1/x", "list", "", patience_ms=1500)
+        assert said.failed and said.code == -2, said
+        cli.says(said.words, "127.0.0.1", "attempt")
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused():
+    with gcs.serve(auth=True) as server:
+        env = {"GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server)), "CURL_CA_BUNDLE": ""}
+        said = opens(server, env)
+        assert said.failed and server.count("put") == 0, said
+        cli.says(said.words, "certificate", "CURL_CA_BUNDLE")
+
+
+# ---- secrets ----
+
+SECRET = re.compile(r"ya29\.[^[]|upload-secret|-----BEGIN|GOCSPX|1//refresh|subject\.token|eyJ[A-Za-z0-9]{20}|SSSSSSSSSS")
+
+
+def cmdlines():
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if "hiwari" in words or "store_tool" in words:
+                found.append(words)
+    return found
+
+
+def test_secrets_are_in_no_log_error_url_or_process_list():
+    seen, texts = [], []
+    with batch_world(auth=True) as (server, batch):
+        stop = threading.Event()
+
+        def watch():
+            while not stop.wait(0.02):
+                seen.extend(cmdlines())
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            echo = lambda step, number: (gcs.status(403, f"no access for {sorted(server.tokens)}", kind="text/plain")
+                                         if step == "put" and number > 8 else None)
+            texts.append(batch.enqueue("--limit", 30, code=None))
+            server.rule = echo
+            worker = batch.worker()
+            worker.wait(73)
+            server.rule = None
+            server.misbehave("put", server.count("put"), gcs.status(401, "Invalid Credentials"))
+            batch.finish()
+            gcs.user_file(server, server.tmp / "user.json", refresh_token="1//refresh-token-of-another")
+            for path in (server.tmp / "user.json", gcs.external_file(server, audience="wrong")):
+                env = {**batch.environment, "GOOGLE_APPLICATION_CREDENTIALS": str(path)}
+                texts.append(cli.run("run", "--snapshot", batch.snapshot, "--spec", batch.spec, "--dest", DEST, env=env,
+                                     code=78))
+            large = random.Random(3).randbytes(9 << 20)
+            for fault in (gcs.status(403), gcs.status(503), gcs.refuse()):
+                server.misbehave("piece", server.count("piece"), fault, times=200)
+                texts.append(opens_large(server, large))
+                server.plan.clear()
+        finally:
+            stop.set()
+            watcher.join()
+        text = batch.all_logs() + "".join(t if isinstance(t, str) else t.stdout + t.stderr for t in texts)
+        kept = "".join(found.data.decode() for name, found in server.objects.items() if not name.endswith(".zip"))
+        assert seen and "HTTP 403" in text and "refused" in text
+        for where, what in (("logs and errors", text), ("the process list", "".join(seen)), ("the destination", kept),
+                            ("Redis", batch.redis_cli("--scan") + batch.redis_cli("GET", "x"))):
+            found = SECRET.search(what)
+            assert not found, f"in {where}: {what[max(0, found.start() - 200):found.end() + 50]}"
+        assert not server.problems, server.problems
+
+
+def opens_large(server, data):
+    said = store_tool.put({**gcs.proxy_environment(server), "GOOGLE_APPLICATION_CREDENTIALS": str(gcs.key_file(server))},
+                          "gs://bucket-1/p", "large.zip", data)
+    assert said.failed, said
+    return said.line + said.stderr
+
+
+if __name__ == "__main__":
+    tap.main()
