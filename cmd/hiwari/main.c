@@ -232,6 +232,19 @@ static const struct option options_reconcile[] = {
     OPTION_JSON,
     END,
 };
+static const struct option options_collect[] = {
+    {.name = "dest",
+     .kind = OPTION_LIST,
+     .value = "URL",
+     .required = true,
+     .purpose = "where the results are; of several, the columns are joined"},
+    NEEDED("out", "FILE", "the file to make: its name ends in .csv, .csv.gz or .npz"),
+    DATE("from", "first date, inclusive"),
+    DATE("to", "last date, inclusive"),
+    FLAG("allow-missing", "leave out keys that have no result, instead of refusing"),
+    OPTION_JSON,
+    END,
+};
 static const struct option options_fsck[] = {
     FLAG("repair", "mend what is found"),
     OPTIONS_REDIS,
@@ -351,6 +364,16 @@ static const struct verb rows[] = {
      "hiwari reconcile nightly --dest file:///srv/features",
      EXITS_FAILED | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_reconcile,
      cmd_reconcile},
+    {"collect", "", 0, 0, "all results of a batch as one file",
+     "Downloads the results in parallel, holds each against the manifest of its batch (and that "
+     "against _SUCCESS), and writes them below each other in the order of dates. The file appears "
+     "whole or not at all. With several --dest, as from two specs over the same rows, columns are "
+     "joined row by row: columns that several have must agree in every row, and stand once. From "
+     "CSV to npz, types are those that _columns.json has; from npz to CSV, a column that may be "
+     "empty has floats.",
+     "hiwari collect --dest file:///srv/features --out features.csv.gz",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_collect,
+     cmd_collect},
     {"fsck", "BATCH", 1, 1, "compare what Redis knows of a batch with itself",
      "Each key must be in exactly one of pending, delayed, leased, done and failed. Exits 1 when "
      "something is found that has not been repaired.",
@@ -528,6 +551,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, ""); /* widths of characters; numbers stay in the C locale */
     hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is answered by errno */
     struct err err = {0};
     int r = end_output(command_line(argc - 1, argv + 1, &err), &err);
     if (r < 0 && err.text[0])

@@ -24,6 +24,7 @@ int cmd_status(const struct args *args, struct err *err);
 int cmd_show(const struct args *args, struct err *err);
 int cmd_retry(const struct args *args, struct err *err);
 int cmd_reconcile(const struct args *args, struct err *err);
+int cmd_collect(const struct args *args, struct err *err);
 int cmd_fsck(const struct args *args, struct err *err);
 int cmd_pause(const struct args *args, struct err *err);
 int cmd_resume(const struct args *args, struct err *err);
