@@ -304,6 +304,20 @@ static const struct verb rows[] = {
      "Opening a snapshot checks the sizes of its files; this checks their content, the order of "
      "rows and the id.",
      "hiwari snapshot verify data", EXITS_CONFIG, options_none, cmd_snapshot_verify},
+    {"snapshot push", "DIR URL", 2, 2, "send a snapshot to a bucket or another directory",
+     "A table becomes a folder below URL, a column an object; snapshot.json is written last, so "
+     "that the snapshot is there whole or not at all. Interrupted, the same command goes on. "
+     "Another snapshot at that URL is never written over. Indexes are left out: 'hiwari snapshot "
+     "index' makes them anywhere.",
+     "hiwari snapshot push data gs://bucket/snapshots/2024-01-31",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     cmd_snapshot_push},
+    {"snapshot pull", "URL DIR", 2, 2, "bring a snapshot from where it was pushed to",
+     "Into a hidden folder beside DIR, every file compared with its checksum, and renamed to DIR "
+     "in the end. Interrupted, the same command goes on.",
+     "hiwari snapshot pull gs://bucket/snapshots/2024-01-31 data",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     cmd_snapshot_pull},
     {"spec check", "FILE", 1, 1, "check a spec against a snapshot",
      "Finds what is wrong before a key is computed: unknown tables, columns and calculations, "
      "types that do not fit, cycles, and every read that would look into the future. Then computes "

@@ -13,6 +13,8 @@ int cmd_snapshot_create(const struct args *args, struct err *err);
 int cmd_snapshot_rate(const struct args *args, struct err *err);
 int cmd_snapshot_index(const struct args *args, struct err *err);
 int cmd_snapshot_show(const struct args *args, struct err *err);
+int cmd_snapshot_push(const struct args *args, struct err *err);
+int cmd_snapshot_pull(const struct args *args, struct err *err);
 int cmd_snapshot_verify(const struct args *args, struct err *err);
 int cmd_spec_check(const struct args *args, struct err *err);
 int cmd_spec_explain(const struct args *args, struct err *err);
