@@ -11,52 +11,13 @@
 #include "listing.h"
 #include "output.h"
 #include "progress.h"
+#include "stranded.h"
 #include "verbs.h"
 
 enum {
-    STATUS_ALONE_MS = 120000, /* keys wait and nobody was seen for so long: somebody should look */
     STATUS_WATCH_MS = 1000,
     STATUS_FAILURES = 10, /* in the table; --json has more */
 };
-
-static int64_t waiting(const struct queue_status *s)
-{
-    return s->pending + s->delayed + s->leased;
-}
-
-static bool is_over(const struct queue_status *s)
-{
-    return strcmp(s->state, "settled") == 0 || strcmp(s->state, "cancelled") == 0;
-}
-
-static bool seen_lately(const struct queue_status *s)
-{
-    for (int i = 0; i < s->n_workers; i++)
-        if (s->workers[i].seen_ms < STATUS_ALONE_MS)
-            return true;
-    return false;
-}
-
-/* How long the batch has existed, from its _batch.json; 0 when that cannot be told. */
-static int64_t age_ms(struct queue *queue)
-{
-    CLEANUP(mem_free_chars) char *text = NULL;
-    CLEANUP(batch_file_free) struct batch_file *file = NULL;
-    int64_t made_us;
-    if (queue_batch_json(queue, &text, NULL) != 0 ||
-        batch_file_parse("_batch.json", text, strlen(text), &file, NULL) != 0)
-        return 0;
-    size_t len = file->made_at ? strcspn(file->made_at, "Z") : 0;
-    if (!len || !timestamp_parse(file->made_at, len, &made_us))
-        return 0;
-    return clock_wall_ms() - made_us / 1000;
-}
-
-static bool is_stranded(struct queue *queue, const struct queue_status *s)
-{
-    return waiting(s) > 0 && !is_over(s) && strcmp(s->state, "paused") != 0 && !seen_lately(s) &&
-           age_ms(queue) >= STATUS_ALONE_MS;
-}
 
 /* ---- JSON: the members that CLI.md promises, and no others ---- */
 
@@ -104,9 +65,9 @@ static void print_counts(const char *batch, const struct queue_status *s)
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
     printf("%s is %s: %s of %s keys done", batch, s->state, output_count(s->done, a),
            output_count(s->total, b));
-    if (s->rate_per_s > 0 && waiting(s))
+    if (s->rate_per_s > 0 && stranded_waiting(s))
         printf(", %.1f keys/s", s->rate_per_s);
-    if (s->eta_s >= 0 && waiting(s))
+    if (s->eta_s >= 0 && stranded_waiting(s))
         printf(", %s left", output_seconds(s->eta_s, a));
     printf("\n\n");
     CLEANUP(listing_free)
@@ -183,8 +144,8 @@ static int look(struct queue *queue, const char *batch, bool as_json, bool *ret_
         return connect_gone(queue, batch, err);
     if (r < 0)
         return r;
-    bool stranded = is_stranded(queue, &s);
-    *ret_over = is_over(&s);
+    bool stranded = stranded_is(queue, &s);
+    *ret_over = stranded_over(&s);
     if (as_json) {
         CLEANUP(json_free) struct json *root = json_new_object();
         status_json(batch, &s, root);

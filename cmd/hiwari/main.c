@@ -62,6 +62,12 @@
 #define OPTION_FORMAT                                                                              \
     CHOICE("format", "csv|npz", "csv",                                                             \
            "what a zip holds: one CSV for pandas, or one array per column for numpy")
+#define OPTION_NOTIFY                                                                              \
+    {                                                                                              \
+        .name = "notify", .kind = OPTION_TEXT, .value = "URL", .fallback = "HIWARI_NOTIFY",        \
+        .purpose = "a webhook (as Slack's) to be told of failed keys and of the end; it is a "     \
+                   "secret: HIWARI_NOTIFY keeps it out of the process list"                        \
+    }
 #define OPTION_REPLACE                                                                             \
     FLAG("replace-stale", "compute and replace results of older data, of another spec or format")
 #define OPTIONS_WHAT                                                                               \
@@ -200,7 +206,7 @@ static const struct option options_enqueue[] = {
     COUNT("max-interruptions", "N", "10", 1, 1000,
           "times that a key may lose its worker before it has failed"),
     OPTION_REPLACE,
-    TEXT("notify", "URL", "kept in _batch.json for a webhook; this version sends nothing yet"),
+    OPTION_NOTIFY,
     FLAG(
         "durable",
         "wait until the keys are on Redis' disk and its replicas, and say how far that can be had"),
@@ -228,6 +234,7 @@ static const struct option options_reconcile[] = {
     FLAG("include-failed", "give failed keys another chance too"),
     FLAG("newest-first", "when the batch is rebuilt: lease the newest dates first"),
     FLAG("dry-run", "say what would be moved, and move nothing"),
+    OPTION_NOTIFY,
     OPTIONS_REDIS,
     OPTION_JSON,
     END,
