@@ -66,8 +66,6 @@ int cmd_enqueue(const struct args *args, struct err *err)
     progress_init(&progress, "keys", 2000, clock_ms());
     CLEANUP(key_args_deinit) struct key_args hold = {0};
     CLEANUP(queue_close) struct queue *queue = NULL;
-    const char *url = args_text(args, "notify");
-    CLEANUP(mem_free_chars) char *notify = url ? mem_strdup(url) : NULL;
     struct enqueue_options options = {
         .batch = batch,
         .settings = {.lease_ms = args_int(args, "lease-seconds") * 1000,
@@ -75,13 +73,14 @@ int cmd_enqueue(const struct args *args, struct err *err)
                      .max_attempts = (int)args_int(args, "max-attempts"),
                      .max_interruptions = (int)args_int(args, "max-interruptions"),
                      .newest_first = args_flag(args, "newest-first"),
-                     .durable = args_flag(args, "durable"),
-                     .notify = notify},
+                     .durable = args_flag(args, "durable")},
         .progress = {.fn = progress_step, .ctx = &progress},
     };
     int r = connect_name(batch, err);
     if (r == 0)
         r = key_args_read(args, &options, &hold, err);
+    if (r == 0)
+        r = connect_notify(args, &options.notify, err);
     if (r == 0)
         r = connect_redis(args, &queue, err);
     if (r < 0)

@@ -2,14 +2,17 @@
  * Copyright The hiwari authors */
 /* cmd_reconcile.c - the destination is the truth. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "batch/notice.h"
 #include "batch/reconcile.h"
 #include "connect.h"
 #include "durable.h"
 #include "listing.h"
 #include "output.h"
 #include "progress.h"
+#include "stranded.h"
 #include "verbs.h"
 
 enum { MOVES_SHOWN = 20 };
@@ -80,12 +83,51 @@ static void report(const char *batch, const struct reconcile_result *result, boo
     print_moves(result);
 }
 
+/* ---- word to the webhook ---- */
+
+/* Was somebody to be told, and does Redis, which was rebuilt, not know whom? */
+static bool webhook_is_lost(struct queue *queue)
+{
+    CLEANUP(mem_free_chars) char *text = NULL;
+    CLEANUP(batch_file_free) struct batch_file *file = NULL;
+    CLEANUP(queue_notify_deinit) struct queue_notify notify = {0};
+    return queue_batch_json(queue, &text, NULL) == 0 &&
+           batch_file_parse(BATCH_FILE, text, strlen(text), &file, NULL) == 0 &&
+           file->settings.notify && queue_notify_get(queue, &notify, NULL) == 0 && !notify.url;
+}
+
+/* What cron is for: somebody should know when nobody works, or when whoever settled the batch could
+ * not tell. It changes nothing about the exit code. */
+static void send_word(struct queue *queue, const char *url, const char *batch)
+{
+    struct queue_status status = {0};
+    struct err err = {0};
+    int r = url ? queue_notify_set(queue, url, &err) : 0;
+    if (r == 0)
+        r = queue_status(queue, &status, &err);
+    if (r == 0 && strcmp(status.state, "settled") == 0)
+        r = notice_settled(queue, &err);
+    else if (r == 0 && stranded_is(queue, &status))
+        r = notice_stranded(queue, &err);
+    queue_status_free(&status);
+    if (r < 0)
+        fprintf(stderr, "%s\n", err.text);
+    else if (webhook_is_lost(queue))
+        fprintf(stderr,
+                "%s was enqueued with --notify, and Redis has lost the webhook, which is kept "
+                "nowhere else: give it again with --notify\n",
+                batch);
+}
+
 int cmd_reconcile(const struct args *args, struct err *err)
 {
     const char *batch = args_at(args, 0);
     CLEANUP(queue_close) struct queue *queue = NULL;
     CLEANUP(mem_free_chars) char *dest = connect_dest(args_text(args, "dest"));
     int r = connect_name(batch, err);
+    const char *notify = NULL;
+    if (r == 0)
+        r = connect_notify(args, &notify, err);
     if (r == 0)
         r = connect_redis(args, &queue, err);
     if (r < 0)
@@ -101,6 +143,7 @@ int cmd_reconcile(const struct args *args, struct err *err)
         .include_failed = args_flag(args, "include-failed"),
         .newest_first = args_flag(args, "newest-first"),
         .dry_run = dry_run,
+        .notify = notify,
         .progress = {.fn = progress_step, .ctx = &progress},
     };
     CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
@@ -120,5 +163,7 @@ int cmd_reconcile(const struct args *args, struct err *err)
         durable_report(batch, &durable);
     if (result.workers == 0 && result.waiting + result.to_pending > 0)
         output_no_worker(batch, NULL);
+    if (!dry_run)
+        send_word(queue, notify, batch);
     return result.failed > 0 ? 1 : 0;
 }

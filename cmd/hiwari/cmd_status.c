@@ -2,180 +2,17 @@
  * Copyright The hiwari authors */
 /* cmd_status.c - how far a batch is. */
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/date.h"
 #include "connect.h"
 #include "listing.h"
 #include "output.h"
-#include "progress.h"
+#include "status_view.h"
+#include "stranded.h"
 #include "verbs.h"
-
-enum {
-    STATUS_ALONE_MS = 120000, /* keys wait and nobody was seen for so long: somebody should look */
-    STATUS_WATCH_MS = 1000,
-    STATUS_FAILURES = 10, /* in the table; --json has more */
-};
-
-static int64_t waiting(const struct queue_status *s)
-{
-    return s->pending + s->delayed + s->leased;
-}
-
-static bool is_over(const struct queue_status *s)
-{
-    return strcmp(s->state, "settled") == 0 || strcmp(s->state, "cancelled") == 0;
-}
-
-static bool seen_lately(const struct queue_status *s)
-{
-    for (int i = 0; i < s->n_workers; i++)
-        if (s->workers[i].seen_ms < STATUS_ALONE_MS)
-            return true;
-    return false;
-}
-
-/* How long the batch has existed, from its _batch.json; 0 when that cannot be told. */
-static int64_t age_ms(struct queue *queue)
-{
-    CLEANUP(mem_free_chars) char *text = NULL;
-    CLEANUP(batch_file_free) struct batch_file *file = NULL;
-    int64_t made_us;
-    if (queue_batch_json(queue, &text, NULL) != 0 ||
-        batch_file_parse("_batch.json", text, strlen(text), &file, NULL) != 0)
-        return 0;
-    size_t len = file->made_at ? strcspn(file->made_at, "Z") : 0;
-    if (!len || !timestamp_parse(file->made_at, len, &made_us))
-        return 0;
-    return clock_wall_ms() - made_us / 1000;
-}
-
-static bool is_stranded(struct queue *queue, const struct queue_status *s)
-{
-    return waiting(s) > 0 && !is_over(s) && strcmp(s->state, "paused") != 0 && !seen_lately(s) &&
-           age_ms(queue) >= STATUS_ALONE_MS;
-}
-
-/* ---- JSON: the members that CLI.md promises, and no others ---- */
-
-static void status_json(const char *batch, const struct queue_status *s, struct json *root)
-{
-    json_add_string(root, "batch", batch);
-    json_add_string(root, "state", s->state);
-    json_add_int(root, "total", s->total);
-    json_add_int(root, "pending", s->pending);
-    json_add_int(root, "delayed", s->delayed);
-    json_add_int(root, "leased", s->leased);
-    json_add_int(root, "done", s->done);
-    json_add_int(root, "failed", s->failed);
-    json_add_int(root, "attempts", s->attempts);
-    json_add_int(root, "interruptions", s->interruptions);
-    json_add_number(root, "rate_per_s", s->rate_per_s);
-    if (s->eta_s >= 0)
-        json_add_number(root, "eta_s", s->eta_s);
-    else
-        json_add_null(root, "eta_s");
-    json_add_int(root, "worker_count", s->worker_count);
-    struct json *workers = json_add_array(root, "workers");
-    for (int i = 0; i < s->n_workers; i++) {
-        struct json *node = json_add_object(workers, NULL);
-        json_add_string(node, "id", s->workers[i].id);
-        json_add_string(node, "node", s->workers[i].node);
-        json_add_int(node, "leased", s->workers[i].leased);
-        json_add_int(node, "done", s->workers[i].done);
-        json_add_number(node, "seen_s", (double)s->workers[i].seen_ms / 1000);
-    }
-    struct json *failures = json_add_array(root, "failures");
-    for (int i = 0; i < s->n_failures; i++) {
-        struct json *node = json_add_object(failures, NULL);
-        json_add_string(node, "key", s->failures[i].key);
-        json_add_string(node, "class", s->failures[i].class);
-        json_add_string(node, "error", s->failures[i].error);
-        json_add_int(node, "attempts", s->failures[i].attempts);
-    }
-}
-
-/* ---- for people ---- */
-
-static void print_counts(const char *batch, const struct queue_status *s)
-{
-    char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
-    printf("%s is %s: %s of %s keys done", batch, s->state, output_count(s->done, a),
-           output_count(s->total, b));
-    if (s->rate_per_s > 0 && waiting(s))
-        printf(", %.1f keys/s", s->rate_per_s);
-    if (s->eta_s >= 0 && waiting(s))
-        printf(", %s left", output_seconds(s->eta_s, a));
-    printf("\n\n");
-    CLEANUP(listing_free)
-    struct listing *listing =
-        listing_new(">PENDING|>DELAYED|>LEASED|>DONE|>FAILED|>ATTEMPTS|>INTERRUPTIONS|>WORKERS");
-    const int64_t numbers[] = {s->pending, s->delayed,  s->leased,        s->done,
-                               s->failed,  s->attempts, s->interruptions, s->worker_count};
-    listing_row(listing);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        listing_cell(listing, "%s", output_count(numbers[i], a));
-    listing_print(listing);
-}
-
-static void print_workers(const struct queue_status *s)
-{
-    if (!s->n_workers)
-        return;
-    CLEANUP(listing_free) struct listing *listing = listing_new("WORKER|NODE|>LEASED|>DONE|>SEEN");
-    for (int i = 0; i < s->n_workers; i++) {
-        char seen[OUTPUT_TEXT];
-        listing_row(listing);
-        listing_cell(listing, "%s", s->workers[i].id);
-        listing_cell(listing, "%s", s->workers[i].node ? s->workers[i].node : "");
-        listing_cell(listing, "%lld", (long long)s->workers[i].leased);
-        listing_cell(listing, "%lld", (long long)s->workers[i].done);
-        listing_cell(listing, "%s ago", output_seconds((double)s->workers[i].seen_ms / 1000, seen));
-    }
-    printf("\n");
-    listing_print(listing);
-    if (s->worker_count > s->n_workers)
-        printf("… and %lld more\n", (long long)(s->worker_count - s->n_workers));
-}
-
-static void print_failures(const struct queue_status *s)
-{
-    if (!s->n_failures)
-        return;
-    CLEANUP(listing_free)
-    struct listing *listing = listing_new("FAILED KEY|CLASS|>ATTEMPTS|~ERROR");
-    for (int i = 0; i < s->n_failures && i < STATUS_FAILURES; i++) {
-        listing_row(listing);
-        listing_cell(listing, "%s", s->failures[i].key);
-        listing_cell(listing, "%s", s->failures[i].class);
-        listing_cell(listing, "%d", s->failures[i].attempts);
-        listing_cell(listing, "%s", s->failures[i].error);
-    }
-    printf("\n");
-    listing_print(listing);
-    if (s->failed > STATUS_FAILURES)
-        printf("… and %lld more\n", (long long)(s->failed - STATUS_FAILURES));
-}
-
-static void advise(const char *batch, const struct queue_status *s, bool stranded)
-{
-    if (s->pending + s->delayed + s->leased + s->done + s->failed != s->total)
-        fprintf(stderr,
-                "the counts do not add up to %lld keys; hiwari fsck %s says which key is where\n",
-                (long long)s->total, batch);
-    if (stranded) {
-        fprintf(stderr, "keys wait and no worker was seen for two minutes\n");
-        output_no_worker(batch, NULL);
-    }
-    if (s->failed)
-        fprintf(stderr, "to try failed keys again: hiwari retry %s --all\n", batch);
-}
+#include "watch.h"
 
 /* One look at one batch. Returns 0, 1 as `hiwari status` exits, or an ERR_*. */
-static int look(struct queue *queue, const char *batch, bool as_json, bool *ret_over,
-                struct err *err)
+static int look(struct queue *queue, const char *batch, bool as_json, struct err *err)
 {
     struct queue_status s = {0};
     int r = queue_status(queue, &s, err);
@@ -183,39 +20,18 @@ static int look(struct queue *queue, const char *batch, bool as_json, bool *ret_
         return connect_gone(queue, batch, err);
     if (r < 0)
         return r;
-    bool stranded = is_stranded(queue, &s);
-    *ret_over = is_over(&s);
+    bool stranded = stranded_is(queue, &s);
     if (as_json) {
         CLEANUP(json_free) struct json *root = json_new_object();
         status_json(batch, &s, root);
         output_json(root);
     } else {
-        print_counts(batch, &s);
-        print_workers(&s);
-        print_failures(&s);
-        advise(batch, &s, stranded);
+        status_print(batch, &s, STATUS_ALL);
+        status_advise(batch, &s, stranded);
     }
     r = s.failed || stranded ? 1 : 0;
     queue_status_free(&s);
     return r;
-}
-
-static int watch(struct queue *queue, const char *batch, bool as_json, struct err *err)
-{
-    bool terminal = isatty(STDOUT_FILENO) == 1 && !as_json;
-    for (;;) {
-        bool over = false;
-        if (terminal)
-            printf("\033[H\033[2J");
-        int r = look(queue, batch, as_json, &over, err);
-        if (r < 0 || over)
-            return r;
-        if (!terminal && !as_json)
-            printf("\n");
-        if (fflush(stdout) != 0)
-            return r; /* nobody reads any more */
-        clock_sleep_ms(STATUS_WATCH_MS);
-    }
 }
 
 /* ---- all batches ---- */
@@ -275,7 +91,7 @@ int cmd_status(const struct args *args, struct err *err)
 {
     CLEANUP(queue_close) struct queue *queue = NULL;
     const char *batch = args_at(args, 0);
-    bool as_json = args_flag(args, "json"), over;
+    bool as_json = args_flag(args, "json");
     if (!batch && args_flag(args, "watch"))
         return err_set(err, ERR_USAGE, "--watch needs a batch: hiwari status BATCH --watch");
     int r = batch ? connect_batch(args, batch, &queue, err) : connect_redis(args, &queue, err);
@@ -284,6 +100,6 @@ int cmd_status(const struct args *args, struct err *err)
     if (!batch)
         return list_all(queue, as_json, err);
     if (args_flag(args, "watch"))
-        return watch(queue, batch, as_json, err);
-    return look(queue, batch, as_json, &over, err);
+        return watch_batch(queue, batch, as_json, err);
+    return look(queue, batch, as_json, err);
 }

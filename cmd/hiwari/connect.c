@@ -10,6 +10,7 @@
 
 #include "base/date.h"
 #include "base/fs.h"
+#include "notify/webhook.h"
 
 int connect_redis(const struct args *args, struct queue **ret, struct err *err)
 {
@@ -66,6 +67,15 @@ int connect_batch(const struct args *args, const char *batch, struct queue **ret
     *ret = queue;
     queue = NULL;
     return 0;
+}
+
+int connect_notify(const struct args *args, const char **ret, struct err *err)
+{
+    const char *from_environment = getenv("HIWARI_NOTIFY");
+    *ret = args_given(args, "notify") ? args_text(args, "notify") : from_environment;
+    if (*ret && !**ret)
+        *ret = NULL;
+    return *ret ? webhook_check(*ret, err) : 0;
 }
 
 char *connect_dest(const char *dest)

@@ -21,6 +21,9 @@ int connect_batch(const struct args *args, const char *batch, struct queue **ret
 /* What to say when a verb answers QUEUE_GONE. */
 int connect_gone(struct queue *queue, const char *batch, struct err *err);
 
+/* The webhook of --notify or HIWARI_NOTIFY, checked; NULL: none. Borrowed. */
+int connect_notify(const struct args *args, const char **ret, struct err *err);
+
 /* --dest as a URL: a plain directory becomes file://. Caller owns. */
 char *connect_dest(const char *dest);
 

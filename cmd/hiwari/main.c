@@ -62,6 +62,12 @@
 #define OPTION_FORMAT                                                                              \
     CHOICE("format", "csv|npz", "csv",                                                             \
            "what a zip holds: one CSV for pandas, or one array per column for numpy")
+#define OPTION_NOTIFY                                                                              \
+    {                                                                                              \
+        .name = "notify", .kind = OPTION_TEXT, .value = "URL", .fallback = "HIWARI_NOTIFY",        \
+        .purpose = "a webhook (as Slack's) to be told of failed keys and of the end; it is a "     \
+                   "secret: HIWARI_NOTIFY keeps it out of the process list"                        \
+    }
 #define OPTION_REPLACE                                                                             \
     FLAG("replace-stale", "compute and replace results of older data, of another spec or format")
 #define OPTIONS_WHAT                                                                               \
@@ -212,7 +218,7 @@ static const struct option options_enqueue[] = {
     COUNT("max-interruptions", "N", "10", 1, 1000,
           "times that a key may lose its worker before it has failed"),
     OPTION_REPLACE,
-    TEXT("notify", "URL", "kept in _batch.json for a webhook; this version sends nothing yet"),
+    OPTION_NOTIFY,
     FLAG(
         "durable",
         "wait until the keys are on Redis' disk and its replicas, and say how far that can be had"),
@@ -240,7 +246,21 @@ static const struct option options_reconcile[] = {
     FLAG("include-failed", "give failed keys another chance too"),
     FLAG("newest-first", "when the batch is rebuilt: lease the newest dates first"),
     FLAG("dry-run", "say what would be moved, and move nothing"),
+    OPTION_NOTIFY,
     OPTIONS_REDIS,
+    OPTION_JSON,
+    END,
+};
+static const struct option options_collect[] = {
+    {.name = "dest",
+     .kind = OPTION_LIST,
+     .value = "URL",
+     .required = true,
+     .purpose = "where the results are; of several, the columns are joined"},
+    NEEDED("out", "FILE", "the file to make: its name ends in .csv, .csv.gz or .npz"),
+    DATE("from", "first date, inclusive"),
+    DATE("to", "last date, inclusive"),
+    FLAG("allow-missing", "leave out keys that have no result, instead of refusing"),
     OPTION_JSON,
     END,
 };
@@ -303,6 +323,20 @@ static const struct verb rows[] = {
      "Opening a snapshot checks the sizes of its files; this checks their content, the order of "
      "rows and the id.",
      "hiwari snapshot verify data", EXITS_CONFIG, options_none, cmd_snapshot_verify},
+    {"snapshot push", "DIR URL", 2, 2, "send a snapshot to a bucket or another directory",
+     "A table becomes a folder below URL, a column an object; snapshot.json is written last, so "
+     "that the snapshot is there whole or not at all. Interrupted, the same command goes on. "
+     "Another snapshot at that URL is never written over. Indexes are left out: 'hiwari snapshot "
+     "index' makes them anywhere.",
+     "hiwari snapshot push data gs://bucket/snapshots/2024-01-31",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     cmd_snapshot_push},
+    {"snapshot pull", "URL DIR", 2, 2, "bring a snapshot from where it was pushed to",
+     "Into a hidden folder beside DIR, every file compared with its checksum, and renamed to DIR "
+     "in the end. Interrupted, the same command goes on.",
+     "hiwari snapshot pull gs://bucket/snapshots/2024-01-31 data",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     cmd_snapshot_pull},
     {"spec check", "FILE", 1, 1, "check a spec against a snapshot",
      "Finds what is wrong before a key is computed: unknown tables, columns and calculations, "
      "types that do not fit, cycles, and every read that would look into the future. Then computes "
@@ -363,6 +397,16 @@ static const struct verb rows[] = {
      "hiwari reconcile nightly --dest file:///srv/features",
      EXITS_FAILED | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_reconcile,
      cmd_reconcile},
+    {"collect", "", 0, 0, "all results of a batch as one file",
+     "Downloads the results in parallel, holds each against the manifest of its batch (and that "
+     "against _SUCCESS), and writes them below each other in the order of dates. The file appears "
+     "whole or not at all. With several --dest, as from two specs over the same rows, columns are "
+     "joined row by row: columns that several have must agree in every row, and stand once. From "
+     "CSV to npz, types are those that _columns.json has; from npz to CSV, a column that may be "
+     "empty has floats.",
+     "hiwari collect --dest file:///srv/features --out features.csv.gz",
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_collect,
+     cmd_collect},
     {"fsck", "BATCH", 1, 1, "compare what Redis knows of a batch with itself",
      "Each key must be in exactly one of pending, delayed, leased, done and failed. Exits 1 when "
      "something is found that has not been repaired.",
@@ -540,6 +584,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, ""); /* widths of characters; numbers stay in the C locale */
     hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is answered by errno */
     struct err err = {0};
     int r = end_output(command_line(argc - 1, argv + 1, &err), &err);
     if (r < 0 && err.text[0])

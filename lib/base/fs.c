@@ -77,8 +77,7 @@ int fs_write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
-/* The folder that path is in; caller owns. */
-static char *folder_of(const char *path)
+char *fs_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
@@ -126,7 +125,7 @@ int fs_map(const char *path, void **ret, size_t *ret_bytes, struct err *err)
 
 int fs_write(const char *path, const void *data, size_t len, struct err *err)
 {
-    CLEANUP(mem_free_chars) char *dir = folder_of(path);
+    CLEANUP(mem_free_chars) char *dir = fs_folder(path);
     CLEANUP(mem_free_chars)
     char *temporary = mem_printf("%s/" FS_TEMPORARY "%016" PRIx64, dir, random_u64());
     int errnum = write_temporary(temporary, data, len);

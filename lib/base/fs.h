@@ -35,6 +35,7 @@ int fs_remove_tree(const char *path, struct err *err); /* like rm -r; absent is 
 bool fs_exists(const char *path);
 char *fs_join(const char *dir, const char *name); /* caller owns */
 char *fs_absolute(const char *path);              /* against the working directory; caller owns */
+char *fs_folder(const char *path);                /* that path is in; caller owns */
 
 /* The names in a folder, without "." and "..", sorted; caller frees with fs_list_free. */
 struct fs_list {

@@ -18,7 +18,6 @@ void batch_file_free(struct batch_file *file)
     free(file->spec);
     free(file->dest);
     free(file->format);
-    free(file->settings.notify);
     free(file->made_by);
     free(file->made_at);
     free(file);
@@ -85,18 +84,13 @@ bool batch_file_same_work(const struct batch_file *a, const struct batch_file *b
     return !what;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
-
 bool batch_file_same_settings(const struct batch_file *a, const struct batch_file *b)
 {
     const struct batch_settings *s = &a->settings, *t = &b->settings;
     return a->replace_stale == b->replace_stale && s->lease_ms == t->lease_ms &&
            s->key_ms == t->key_ms && s->max_attempts == t->max_attempts &&
            s->max_interruptions == t->max_interruptions && s->newest_first == t->newest_first &&
-           s->durable == t->durable && same_text(s->notify, t->notify);
+           s->durable == t->durable && s->notify == t->notify;
 }
 
 struct queue_settings batch_file_queue_settings(const struct batch_file *file, const char *text)
@@ -162,7 +156,7 @@ static void print_settings(const struct batch_settings *settings, struct json *r
     json_add_int(node, "max_interruptions", settings->max_interruptions);
     json_add_bool(node, "newest_first", settings->newest_first);
     json_add_bool(node, "durable", settings->durable);
-    json_add_string(node, "notify", settings->notify);
+    json_add_bool(node, "notify", settings->notify);
 }
 
 void batch_file_print(const struct batch_file *file, struct str *out)
@@ -236,13 +230,11 @@ static int parse_settings(const struct json *node, struct batch_settings *ret, s
         r = need_range(node, "max_attempts", 1, 1000000, &attempts, err);
     if (r == 0)
         r = need_range(node, "max_interruptions", 1, 1000000, &interruptions, err);
-    const struct json *notify = json_get(node, "notify");
-    if (r == 0 && notify && json_type(notify) == JSON_STRING)
-        ret->notify = mem_strdup(json_string(notify));
     ret->max_attempts = (int)attempts;
     ret->max_interruptions = (int)interruptions;
     ret->newest_first = get_bool(node, "newest_first");
     ret->durable = get_bool(node, "durable");
+    ret->notify = get_bool(node, "notify");
     return r;
 }
 

@@ -32,7 +32,7 @@ struct batch_settings {
     int max_interruptions; /* 0: 10 */
     bool newest_first;
     bool durable;
-    char *notify; /* URL or NULL */
+    bool notify; /* somebody wants to know; whom to tell is a secret, and stands in Redis alone */
 };
 
 struct batch_key {

@@ -171,7 +171,7 @@ static void take_settings(const struct enqueue_options *options, const struct sp
     file->result_version = RESULT_VERSION;
     file->replace_stale = options->replace_stale;
     file->settings = options->settings;
-    file->settings.notify = options->settings.notify ? mem_strdup(options->settings.notify) : NULL;
+    file->settings.notify = options->notify != NULL;
     file->made_by = made_by_me();
     file->made_at = made_at_now();
     new_incarnation(file);
@@ -426,7 +426,12 @@ static int fill(const struct enqueue_options *options, struct store *store,
     int r = announce(store, s, file, &generation, err);
     if (r < 0)
         return r;
-    r = fill_run(options->queue, file, survey, &options->progress, &filled, &busy);
+    const struct fill_options fill_options = {.queue = options->queue,
+                                              .batch = file,
+                                              .survey = survey,
+                                              .notify = options->notify,
+                                              .progress = options->progress};
+    r = fill_run(&fill_options, &filled, &busy);
     if (r == QUEUE_BUSY)
         unannounce(store, s, generation);
     if (r != 0)
@@ -472,6 +477,17 @@ static int enqueue_into(const struct enqueue_options *options, struct store *sto
     return 0;
 }
 
+/* A batch that was there already is told the URL too: it may be a new one. */
+static int set_notify(const struct enqueue_options *options, struct err *err)
+{
+    if (!options->notify)
+        return 0;
+    int r = queue_use(options->queue, options->batch, NULL, err);
+    if (r == 0)
+        r = queue_notify_set(options->queue, options->notify, err);
+    return r < 0 ? r : 0;
+}
+
 int enqueue_run(const struct enqueue_options *options, struct enqueue_result *ret, struct err *err)
 {
     CLEANUP(store_close) struct store *store = NULL;
@@ -497,6 +513,8 @@ int enqueue_run(const struct enqueue_options *options, struct enqueue_result *re
         r = check_standing(options->queue, &standing, request, err);
     if (r == 0)
         r = enqueue_into(options, store, request, &standing, &result, err);
+    if (r == 0)
+        r = set_notify(options, err);
     if (r == 0)
         *ret = result;
     return r;

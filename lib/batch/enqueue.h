@@ -21,6 +21,7 @@ struct enqueue_options {
     int64_t limit; /* 0: no limit; else so many keys, spread evenly over the others */
     bool replace_stale;
     struct batch_settings settings; /* zeros: defaults */
+    const char *notify;             /* the webhook's URL, or NULL; settings.notify follows it */
     struct batch_progress progress;
 };
 

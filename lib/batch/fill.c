@@ -91,32 +91,43 @@ static int add_all(struct queue *queue, const struct adding *adding, int64_t tot
     return 0;
 }
 
-int fill_run(struct queue *queue, const struct batch_file *batch, const struct survey *survey,
-             const struct batch_progress *progress, struct fill_result *ret, struct err *err)
+/* The batch in Redis, empty, with all that its workers want to know. */
+static int begin(const struct fill_options *options, struct err *err)
 {
+    const struct batch_file *batch = options->batch;
     CLEANUP(str_deinit) struct str text = {0};
     batch_file_print(batch, &text);
     struct queue_settings settings = batch_file_queue_settings(batch, text.s);
-    int r = queue_begin(queue, batch->name, batch->incarnation, &settings, err);
+    int r = queue_begin(options->queue, batch->name, batch->incarnation, &settings, err);
     if (r == 0)
-        r = queue_use(queue, batch->name, batch->incarnation, err);
-    if (r == QUEUE_GONE)
-        return err_set(err, ERR_RETRY, "batch %s vanished from Redis: run the same command again",
-                       batch->name);
-    if (r != 0)
-        return r;
-    struct fill_result result = {0};
-    struct adding adding = {0};
+        r = queue_use(options->queue, batch->name, batch->incarnation, err);
+    if (r == 0 && options->notify)
+        r = queue_notify_set(options->queue, options->notify, err);
     fault_point("fill-begun");
-    adding_sort(batch, survey, &adding);
-    r = add_all(queue, &adding, batch->n_keys, progress, &result, err);
+    return r;
+}
+
+static int add_and_seal(const struct fill_options *options, struct fill_result *ret,
+                        struct err *err)
+{
+    const struct batch_file *batch = options->batch;
+    struct adding adding = {0};
+    adding_sort(batch, options->survey, &adding);
+    int r = add_all(options->queue, &adding, batch->n_keys, &options->progress, ret, err);
     adding_deinit(&adding);
     fault_point("fill-added");
+    return r == 0 ? queue_seal(options->queue, batch->n_keys, err) : r;
+}
+
+int fill_run(const struct fill_options *options, struct fill_result *ret, struct err *err)
+{
+    struct fill_result result = {0};
+    int r = begin(options, err);
     if (r == 0)
-        r = queue_seal(queue, batch->n_keys, err);
+        r = add_and_seal(options, &result, err);
     if (r == QUEUE_GONE)
         return err_set(err, ERR_RETRY, "batch %s vanished from Redis: run the same command again",
-                       batch->name);
+                       options->batch->name);
     if (r == 0)
         *ret = result;
     return r;

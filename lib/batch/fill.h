@@ -22,9 +22,16 @@ struct fill_result {
     int64_t present; /* had a record already */
 };
 
-/* Begin the batch in Redis, add its keys and seal it; queue_use is called. QUEUE_BUSY as
- * queue_begin's: nothing was added. */
-int fill_run(struct queue *queue, const struct batch_file *batch, const struct survey *survey,
-             const struct batch_progress *progress, struct fill_result *ret, struct err *err);
+struct fill_options {
+    struct queue *queue; /* queue_use is called */
+    const struct batch_file *batch;
+    const struct survey *survey;
+    const char *notify; /* the webhook's URL, or NULL */
+    struct batch_progress progress;
+};
+
+/* Begin the batch in Redis, add its keys and seal it. QUEUE_BUSY as queue_begin's: nothing was
+ * added. */
+int fill_run(const struct fill_options *options, struct fill_result *ret, struct err *err);
 
 #endif

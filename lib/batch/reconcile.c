@@ -313,7 +313,12 @@ static int rebuild(struct reconciling *c, struct err *err)
     if (r < 0)
         return r;
     fault_point("reconcile-unsuccess");
-    r = fill_run(c->options->queue, c->batch, c->survey, &c->options->progress, &filled, err);
+    const struct fill_options options = {.queue = c->options->queue,
+                                         .batch = c->batch,
+                                         .survey = c->survey,
+                                         .notify = c->options->notify,
+                                         .progress = c->options->progress};
+    r = fill_run(&options, &filled, err);
     return r == QUEUE_BUSY ? ERR_RETRY : r;
 }
 

@@ -15,6 +15,7 @@ struct reconcile_options {
     const char *batch;
     const char *dest; /* NULL: the one that Redis has; needed when Redis lost the batch */
     bool replace_stale, include_failed, newest_first, dry_run;
+    const char *notify; /* the webhook's URL from now on; NULL: as it is */
     struct batch_progress progress;
 };
 

@@ -275,18 +275,20 @@ void zip_list_free(struct zip_list *list)
 {
     if (!list)
         return;
-    for (int i = 0; i < list->n; i++)
+    for (int i = 0; i < list->n; i++) {
         free(list->members[i].name);
+        free((void *)list->members[i].data);
+    }
     free(list->members);
     *list = (struct zip_list){0};
 }
 
 /* To the end, where libzip compares the checksum. Grows as it reads: a damaged
  * archive may promise any size. */
-static int read_file(zip_t *archive, const char *member, struct str *ret, struct err *err)
+static int read_file(zip_t *archive, zip_file_t *file, const char *member, struct str *ret,
+                     struct err *err)
 {
     enum { STEP = 1 << 18 };
-    zip_file_t *file = zip_fopen(archive, member, ZIP_FL_ENC_RAW);
     if (!file)
         return err_set(err, ERR_INPUT, "cannot read %s in the zip archive: %s", member,
                        zip_strerror(archive));
@@ -318,7 +320,34 @@ int zip_read(const void *archive, size_t len, const char *member, struct str *re
     int r = open_archive(archive, len, &z, err);
     if (r < 0)
         return r;
-    r = read_file(z, member, ret, err);
+    r = read_file(z, zip_fopen(z, member, ZIP_FL_ENC_RAW), member, ret, err);
     zip_discard(z);
+    return r;
+}
+
+int zip_unpack(const void *archive, size_t len, struct zip_list *ret, struct err *err)
+{
+    zip_t *z;
+    int r = open_archive(archive, len, &z, err);
+    if (r < 0)
+        return r;
+    zip_int64_t n = zip_get_num_entries(z, 0);
+    struct zip_list list = {.members = MEM_ARRAY(struct zip_member, (size_t)n)};
+    for (; list.n < n && r == 0; list.n++) {
+        struct zip_member *member = &list.members[list.n];
+        struct str content = {0};
+        *member = (struct zip_member){0};
+        r = list_member(z, (zip_uint64_t)list.n, member, err);
+        if (r == 0)
+            r = read_file(z, zip_fopen_index(z, (zip_uint64_t)list.n, 0), member->name, &content,
+                          err);
+        member->len = content.len;
+        member->data = str_take(&content);
+    }
+    zip_discard(z);
+    if (r < 0)
+        zip_list_free(&list);
+    else
+        *ret = list;
     return r;
 }

@@ -31,15 +31,16 @@ int zip_comment(const void *tail, size_t len, struct str *ret, struct err *err);
 
 /* Names, sizes and checksums of the members, from the central directory. */
 struct zip_list {
-    struct zip_member *members; /* data is NULL */
+    struct zip_member *members; /* data is NULL, or owned after zip_unpack */
     int n;
 };
 int zip_list(const void *archive, size_t len, struct zip_list *ret, struct err *err);
 void zip_list_free(struct zip_list *list);
 MEM_CLEANUP_VALUE(zip_list_free, struct zip_list);
 
-/* One member's content, checked against its CRC. All three refuse what is cut or does not fit
+/* One member's content, checked against its CRC. These refuse what is cut or does not fit
  * together. */
 int zip_read(const void *archive, size_t len, const char *member, struct str *ret, struct err *err);
+int zip_unpack(const void *archive, size_t len, struct zip_list *ret, struct err *err); /* all */
 
 #endif

@@ -247,6 +247,29 @@ void queue_key_free(struct queue_key *key);
 typedef int queue_each_fn(void *ctx, const struct queue_key *key, struct err *err);
 int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *err);
 
+/* ---- sending word ---- */
+
+/* The URL of a webhook is a secret: it stands in Redis alone, and nothing prints it. */
+int queue_notify_set(struct queue *queue, const char *url, struct err *err); /* 0, QUEUE_GONE */
+struct queue_notify {
+    char *url; /* NULL: nobody wants to know */
+    int64_t epoch;
+    bool settled;
+};
+int queue_notify_get(struct queue *queue, struct queue_notify *ret,
+                     struct err *err); /* 0, QUEUE_GONE */
+void queue_notify_deinit(struct queue_notify *notify);
+MEM_CLEANUP_VALUE(queue_notify_deinit, struct queue_notify);
+
+/* Keys that have failed since somebody was told to tell of them. failed_new > 0: the caller is to
+ * do it, and for every_ms nobody else will be. 0, QUEUE_GONE. */
+struct queue_news {
+    int64_t failed_new;
+    int64_t failed;  /* in all */
+    int64_t wait_ms; /* failed_new is 0: there may be some after so long; 0: not known */
+};
+int queue_news(struct queue *queue, int64_t every_ms, struct queue_news *ret, struct err *err);
+
 /* ---- mending ---- */
 
 /* Failed keys back to pending with fresh budgets. n 0: all failed keys. Counts those moved. 0,

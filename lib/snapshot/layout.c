@@ -86,6 +86,20 @@ int layout_check_name(const char *what, const char *name, struct err *err)
     return 0;
 }
 
+bool layout_path_ok(const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-%";
+    size_t table = strspn(path, plain);
+    if (table == 0 || path[table] != '/' || strncmp(path, "index/", 6) == 0)
+        return false;
+    const char *file = path + table + 1;
+    file += *file == '@';
+    size_t stem = strspn(file, plain);
+    return stem > 0 && table + stem < 2 * LAYOUT_NAME_MAX &&
+           (strcmp(file + stem, ".npy") == 0 || strcmp(file + stem, ".valid.npy") == 0 ||
+            strcmp(file + stem, ".offsets.npy") == 0 || strcmp(file + stem, ".bytes.npy") == 0);
+}
+
 void layout_deinit(struct layout *layout)
 {
     for (int t = 0; t < layout->n_tables; t++) {

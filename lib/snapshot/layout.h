@@ -64,4 +64,11 @@ int layout_read(const char *dir, struct layout *ret, struct err *err);
 /* Compare snapshot.json with its own checksum. */
 int layout_verify(const char *dir, struct err *err);
 
+/* Both, for a snapshot.json that was read from somewhere else; `where` is for messages. text is as
+ * before afterwards. What it says of paths is not checked: see layout_path_ok. */
+int layout_parse(const char *where, struct str *text, struct layout *ret, struct err *err);
+/* Whether a path of its list can be that of a file in a snapshot: table, '/', file, both made of
+ * what layout_encode writes. */
+bool layout_path_ok(const char *path);
+
 #endif

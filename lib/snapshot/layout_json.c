@@ -326,44 +326,68 @@ static int read_text(const char *dir, struct str *ret, struct err *err)
     return fs_read(path, ret, err);
 }
 
-int layout_read(const char *dir, struct layout *ret, struct err *err)
+static int parse(const struct str *text, struct layout *ret, struct err *err)
 {
-    CLEANUP(str_deinit) struct str text = {0};
     CLEANUP(json_free) struct json *root = NULL;
     CLEANUP(layout_deinit) struct layout layout = {0};
-    int r = read_text(dir, &text, err);
-    if (r == 0)
-        r = json_parse(LAYOUT_JSON, text.s, text.len, &root, err);
+    int r = json_parse(LAYOUT_JSON, text->s, text->len, &root, err);
     if (r == 0)
         r = read_document(root, &layout, err);
-    if (r < 0) {
-        if (err)
-            err->code = ERR_CONFIG;
-        err_prefix(err, "snapshot %s", dir);
-        return ERR_CONFIG;
-    }
+    if (r < 0)
+        return r;
     *ret = layout;
     layout = (struct layout){0};
     return 0;
 }
 
-int layout_verify(const char *dir, struct err *err)
+static int check_sum(struct str *text, struct err *err)
 {
-    CLEANUP(str_deinit) struct str text = {0};
-    int r = read_text(dir, &text, err);
-    if (r < 0)
-        return ERR_CONFIG;
     uint8_t digits[4];
-    char *at = find_checksum(&text), said[9] = "";
+    char *at = find_checksum(text), said[9] = "";
     if (at)
         memcpy(said, at, 8);
     if (!at || read_hex(said, digits, sizeof(digits)) < 0)
         return err_set(err, ERR_CONFIG, LAYOUT_JSON " has no checksum");
     memcpy(at, "00000000", 8);
     char crc[9];
-    snprintf(crc, sizeof(crc), "%08x", crc32c(0, text.s, text.len));
+    snprintf(crc, sizeof(crc), "%08x", crc32c(0, text->s, text->len));
+    memcpy(at, said, 8);
     if (strcmp(crc, said) != 0)
         return err_set(err, ERR_CONFIG, LAYOUT_JSON ": checksum differs (%s, recorded %s)", crc,
                        said);
     return 0;
+}
+
+int layout_parse(const char *where, struct str *text, struct layout *ret, struct err *err)
+{
+    int r = check_sum(text, err);
+    if (r == 0)
+        r = parse(text, ret, err);
+    if (r == 0)
+        return 0;
+    if (err)
+        err->code = ERR_CONFIG;
+    err_prefix(err, "snapshot %s", where);
+    return ERR_CONFIG;
+}
+
+int layout_read(const char *dir, struct layout *ret, struct err *err)
+{
+    CLEANUP(str_deinit) struct str text = {0};
+    int r = read_text(dir, &text, err);
+    if (r == 0)
+        r = parse(&text, ret, err);
+    if (r == 0)
+        return 0;
+    if (err)
+        err->code = ERR_CONFIG;
+    err_prefix(err, "snapshot %s", dir);
+    return ERR_CONFIG;
+}
+
+int layout_verify(const char *dir, struct err *err)
+{
+    CLEANUP(str_deinit) struct str text = {0};
+    int r = read_text(dir, &text, err);
+    return r < 0 ? ERR_CONFIG : check_sum(&text, err);
 }

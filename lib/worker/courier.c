@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/retry.h"
 #include "batch/settle.h"
+#include "worker/herald.h"
 
 enum {
     WAIT_MAX_MS = 1000,
@@ -35,6 +36,7 @@ enum {
 struct courier {
     struct courier_options options;
     pthread_t thread;
+    struct herald *herald;
     struct err err;
     int64_t lease_at_ms; /* not before */
     int64_t away_ms;     /* since when Redis is away; 0: it answers */
@@ -177,6 +179,7 @@ static bool tell_failed(struct courier *c)
             return false;
         struct held_refs one = {.refs = &refs.refs[i], .n = 1};
         note_answers(c, "fail", &one);
+        herald_failed(c->herald);
     }
     return true;
 }
@@ -228,6 +231,7 @@ static void settle(struct courier *c)
         log_info("the batch is settled", LOG_S("batch", job->batch->name),
                  LOG_I("done", result.done), LOG_I("failed", result.failed),
                  LOG_I("epoch", result.epoch));
+        herald_settled(c->herald, c->options.queue);
         end(c, EXIT_SETTLED);
     } else if (r == ERR_WRITE) {
         c->err = err;
@@ -264,6 +268,13 @@ static void on_empty(struct courier *c)
     }
 }
 
+/* Whoever settled it may have died before it could tell. */
+static void leave_settled(struct courier *c)
+{
+    herald_settled(c->herald, c->options.queue);
+    end(c, EXIT_SETTLED);
+}
+
 static void lease(struct courier *c)
 {
     struct held *held = c->options.held;
@@ -290,7 +301,7 @@ static void lease(struct courier *c)
         if (held_any(held, HELD_COMPUTED, HELD_FAILED)) /* too late, but it is told and counted */
             c->lease_at_ms = now + LATE_WAIT_MS;
         else
-            end(c, EXIT_SETTLED);
+            leave_settled(c);
         break;
     default:
         went_well(c, r, &err);
@@ -346,7 +357,10 @@ static void *courier_thread(void *ctx)
         case HELD_NOTHING:
             break;
         }
+        if (!c->away_ms)
+            herald_look(c->herald, c->options.queue);
     }
+    herald_end(c->herald);
     if (!c->away_ms)
         queue_leave(c->options.queue, me(c), &ignored);
     leave_lost_key(c, exit_code);
@@ -357,6 +371,7 @@ struct courier *courier_begin(const struct courier_options *options)
 {
     struct courier *c = MEM_NEW(struct courier);
     c->options = *options;
+    c->herald = herald_new();
     if (pthread_create(&c->thread, NULL, courier_thread, c) != 0)
         mem_exhausted();
     return c;

@@ -27,7 +27,7 @@ static struct batch_file *print_and_parse(struct batch_file *file)
 
 START_TEST(test_a_batch_file_says_all_and_is_read_back_equal)
 {
-    batch->settings.notify = mem_strdup("https://example.org/x");
+    batch->settings.notify = true;
     batch->settings.newest_first = true;
     batch->replace_stale = true;
     CLEANUP(batch_file_free) struct batch_file *back = print_and_parse(batch);
@@ -140,9 +140,9 @@ static void fill(struct fill_result *ret)
 {
     CLEANUP(survey_free) struct survey *survey = NULL;
     struct survey_options options = {.store = store, .batch = batch};
-    struct batch_progress nobody = {0};
     ok(survey_run(&options, &survey, &err));
-    ok(fill_run(queue, batch, survey, &nobody, ret, &err));
+    const struct fill_options fill_options = {.queue = queue, .batch = batch, .survey = survey};
+    ok(fill_run(&fill_options, ret, &err));
 }
 
 /* Work off all keys that are waiting; those in `failing` (may be NULL) fail. Returns how many were
