@@ -153,8 +153,7 @@ static void expect_same_files(const char *a, const char *b)
     for (size_t i = 0; i < left.n; i++) {
         ck_assert_str_eq(left.names[i], right.names[i]);
         CLEANUP(mem_free_chars)
-        char *p = fs_join(xt, left.names[i]),
-             *q = fs_join(yt, left.names[i]);
+        char *p = fs_join(xt, left.names[i]), *q = fs_join(yt, left.names[i]);
         CLEANUP(str_deinit) struct str f = {0}, g = {0};
         ck_assert_int_eq(fs_read(p, &f, NULL), 0);
         ck_assert_int_eq(fs_read(q, &g, NULL), 0);
@@ -210,8 +209,7 @@ START_TEST(test_kept_days_and_later_rows_are_as_everything_at_once)
     for (int days = 0; days <= 30; days += 15) {
         for (int spooled = 0; spooled < 2; spooled++) {
             CLEANUP(mem_free_chars)
-            char *a = mem_printf("a%d%d", days, spooled),
-                 *b = mem_printf("b%d%d", days, spooled);
+            char *a = mem_printf("a%d%d", days, spooled), *b = mem_printf("b%d%d", days, spooled);
             struct plan plan = {.rows = 3000, .days = 30, .step = 10};
             char whole[SHA256_HEX], appended[SHA256_HEX];
             must_make(a, &plan, 9, whole);
