@@ -363,6 +363,18 @@ static int add_blocks(struct csv_table *t, struct progress *progress, struct err
 
 /* Chapter: all of it. */
 
+/* Files that go back as far as the old snapshot should have as many rows of the dates that stay. */
+static void compare_passed(const struct csv_table *t)
+{
+    const struct intake_kept *kept = &t->target->kept->intake;
+    int64_t rows = intake_kept_rows(kept);
+    if (t->records.first_day > kept->table->day[0] || t->records.passed == rows)
+        return;
+    log_warn("the old snapshot has another number of rows of these dates, which stay as they are "
+             "there; --since N reads more of its last days again",
+             LOG_S("table", t->wish->name), LOG_I("rows", rows));
+}
+
 static void tell_left_out(const struct csv_table *t)
 {
     const char *name = t->wish->name;
@@ -375,6 +387,7 @@ static void tell_left_out(const struct csv_table *t)
     date_format(t->records.cut_day, day);
     log_info("rows of earlier dates are passed over: the old snapshot has those dates",
              LOG_S("table", name), LOG_S("before", day), LOG_I("rows", t->records.passed));
+    compare_passed(t);
 }
 
 static int add(void *ctx, const struct source_table *wish, const struct source_target *target,

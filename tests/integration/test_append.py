@@ -85,6 +85,8 @@ def test_late_corrections_are_within_since():
         append(tmp / "old", tmp / "late", f"a={now}", more=["--since", "8"])
         append(tmp / "old", tmp / "early", f"a={now}", more=["--since", "7"])
         assert identity(tmp / "late") == identity(tmp / "all") != identity(tmp / "early")
+        now.write_text(now.read_text(encoding="utf-8").replace(FOOTBALL[1] + "\n", ""), encoding="utf-8")
+        cli.says(append(tmp / "old", tmp / "less", f"a={now}").stderr, "another number of rows", "--since")
 
 
 def random_rows(rng, days, first=0):
