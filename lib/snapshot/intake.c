@@ -250,7 +250,7 @@ static void settle_columns(struct intake *in)
  * its offset, and what dictionary_sort makes for it. */
 static int64_t memory_used(const struct intake *in)
 {
-    enum { SORTING_ROW = 36, STRING = 80 };
+    enum { SORTING_ROW = 36, STRING = 104 };
     int64_t bytes = in->rows * SORTING_ROW;
     for (int c = 0; c < in->shape.n_columns; c++) {
         const struct buffer *b = &in->buffers[c];
