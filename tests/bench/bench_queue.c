@@ -208,7 +208,7 @@ static void reference_done(struct queue *queue, const struct script_text *script
 {
     CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
     reference_cmd(queue, &cmd, script, worker);
-    for (size_t i = 2; i < leases->elements; i += 5) {
+    for (size_t i = 2; i < leases->elements; i += 3) {
         redis_cmd_addz(&cmd, reply_text(reply_at(leases, i)));
         redis_cmd_addz(&cmd, reply_text(reply_at(leases, i + 1)));
         redis_cmd_addi(&cmd, 1);
