@@ -20,7 +20,7 @@ end
 local lease_ms, newest, paused = tonumber(v[5]), v[6] == '1', v[4] == '1'
 
 -- Workers that wait look again at different moments, each within a second.
-local long_wait = math.floor(500 + ARGV[7] / 2)
+local long_wait = math.floor(800 + ARGV[7] / 5)
 
 call('HDEL', LOCKS, '') -- as allow_full_memory does
 local text = call('HGET', WORKERS, worker)

@@ -2,15 +2,16 @@
  * Copyright The hiwari authors */
 /* bench_queue.c - how fast the queue takes keys and hands them out.
  *
- *     bench_queue enqueue   --redis URL --keys N
+ *     bench_queue enqueue   --redis URL --keys N [--lease-ms MS]
  *     bench_queue work      --redis URL --keys N --lease B [--threads T]
+ *     bench_queue abandon   --redis URL --keys N
  *     bench_queue reference --redis URL --keys N --lease B [--threads T]
  *
  * enqueue makes batch "bench" of N keys, by one connection. work leases B keys at a time and says
- * done, until N keys are done, by so many workers with a connection each. reference does the same
- * with scripts that make the same calls and decide nothing (reference_lease.lua and
- * reference_done.lua beside this file, in the folder that HIWARI_BENCH names), over the same
- * connection code.
+ * done, until N keys are done, by so many workers with a connection each. abandon leases as many
+ * and leaves them. reference does the same with scripts that make the same calls and decide nothing
+ * (reference_lease.lua and reference_done.lua beside this file, in the folder that HIWARI_BENCH
+ * names), over the same connection code.
  *
  * Prints one JSON object. The clock runs from before the first request to after the last answer. */
 #include <pthread.h>
@@ -27,7 +28,7 @@ enum { LEASE_MS = 600000, THREADS_MAX = 64 };
 
 struct options {
     const char *verb, *redis;
-    int64_t keys, lease, threads;
+    int64_t keys, lease, threads, lease_ms;
 };
 
 static int die(const struct err *err)
@@ -75,7 +76,7 @@ static int enqueue(const struct options *o)
     struct queue_added added;
     struct queue *queue = connect_queue(o);
     char **names = names_make(o->keys);
-    const struct queue_settings settings = {.lease_ms = LEASE_MS,
+    const struct queue_settings settings = {.lease_ms = o->lease_ms,
                                             .key_ms = LEASE_MS,
                                             .max_attempts = 3,
                                             .max_interruptions = 10,
@@ -104,7 +105,8 @@ struct part {
     pthread_t thread;
 };
 
-static void work_once(struct queue *queue, const struct worker_id *id, int max, int64_t *left)
+static void work_once(struct queue *queue, const struct worker_id *id, int max, bool says_done,
+                      int64_t *left)
 {
     struct err err = {0};
     struct lease_set set = {0};
@@ -113,11 +115,11 @@ static void work_once(struct queue *queue, const struct worker_id *id, int max, 
     for (int i = 0; i < set.n; i++)
         refs[i] = (struct lease_ref){
             .key = set.leases[i].key, .token = set.leases[i].token, .ms = 1, .rows = 1};
-    if (r == 0)
+    if (r == 0 && says_done)
         r = queue_done(queue, id, refs, set.n, &err);
     if (r != 0)
         die(&err);
-    for (int i = 0; i < set.n; i++)
+    for (int i = 0; i < set.n && says_done; i++)
         if (refs[i].answer != LEASE_OK)
             exit(2);
     *left -= set.n;
@@ -130,13 +132,16 @@ static void *work(void *ctx)
     char name[32];
     struct err err = {0};
     struct queue *queue = connect_queue(part->options);
-    snprintf(name, sizeof(name), "bench-worker-%d", part->number);
+    bool says_done = strcmp(part->options->verb, "work") == 0;
     const struct worker_id id = {.id = name, .pod = "bench", .node = "bench"};
     if (queue_use(queue, "bench", NULL, &err) != 0)
         die(&err);
     for (int64_t left = part->keys; left > 0;) {
         int64_t max = left < part->options->lease ? left : part->options->lease;
-        work_once(queue, &id, (int)max, &left);
+        int64_t turn = (part->keys - left) / part->options->lease;
+        snprintf(name, sizeof(name), "bench-worker-%d-%lld", part->number,
+                 says_done ? 0 : (long long)turn); /* a worker holds QUEUE_STEP keys at most */
+        work_once(queue, &id, (int)max, says_done, &left);
     }
     queue_close(queue);
     return NULL;
@@ -258,20 +263,23 @@ static int all_parts(const struct options *o, void *(*run)(void *))
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_queue enqueue|work|reference --redis URL --keys N [--lease B] "
-                    "[--threads T]\n");
+    fprintf(stderr,
+            "usage: bench_queue enqueue|work|abandon|reference --redis URL --keys N [--lease B] "
+            "[--threads T]\n");
     return 64;
 }
 
 static bool parse(int argc, char **argv, struct options *o)
 {
-    *o = (struct options){.verb = argc > 1 ? argv[1] : "", .lease = 100, .threads = 1};
+    *o = (struct options){
+        .verb = argc > 1 ? argv[1] : "", .lease = 100, .threads = 1, .lease_ms = LEASE_MS};
     for (int i = 2; i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
-        int64_t *number = strcmp(name, "--keys") == 0      ? &o->keys
-                          : strcmp(name, "--lease") == 0   ? &o->lease
-                          : strcmp(name, "--threads") == 0 ? &o->threads
-                                                           : NULL;
+        int64_t *number = strcmp(name, "--keys") == 0       ? &o->keys
+                          : strcmp(name, "--lease") == 0    ? &o->lease
+                          : strcmp(name, "--threads") == 0  ? &o->threads
+                          : strcmp(name, "--lease-ms") == 0 ? &o->lease_ms
+                                                            : NULL;
         if (strcmp(name, "--redis") == 0)
             o->redis = value;
         else if (!number || !str_to_i64(value, number))
@@ -288,7 +296,7 @@ int main(int argc, char **argv)
         return usage();
     if (strcmp(o.verb, "enqueue") == 0)
         return enqueue(&o);
-    if (strcmp(o.verb, "work") == 0)
+    if (strcmp(o.verb, "work") == 0 || strcmp(o.verb, "abandon") == 0)
         return all_parts(&o, work);
     if (strcmp(o.verb, "reference") == 0)
         return all_parts(&o, refer);

@@ -124,14 +124,18 @@ class World(hiwari.Batch):
     # ---- what a person or a cron job does ----
 
     def reconcile(self):
-        """Until it succeeds: Redis may be away, or another one be running."""
+        """Until it succeeds: Redis may be away, or another one be running. Returns what it said then."""
+        said = []
+
         def succeeds():
             self._do_due()
             self.keep()
             done = self.hiwari("reconcile", self.name, "--dest", self.url, code=None)
             assert done.returncode in (0, UNREACHABLE, AGAIN), f"reconcile: {done.returncode}\n{done.stderr}"
+            said.append(done.stdout + done.stderr)
             return done.returncode == 0
         cli.wait_until(succeeds, "reconcile succeeds", 120)
+        return said[-1]
 
     def calm(self):
         """The weather clears, and the crew leaves with its wishes. What Redis has lost is reconciled, and a worker
