@@ -3,7 +3,9 @@
 """embed.py OUT.c OUT.h PRELUDE.lua SCRIPT.lua … - the Lua scripts as C text, with their SHA-1.
 
 Redis runs a script from its first line each time it is called, so each script is given only those
-definitions of the prelude that it needs: making a function that nobody calls takes time too.
+definitions of the prelude that it needs: making a function that nobody calls takes time too. Where
+a part of a script is for rare cases, the line "-- rarely:" at its beginning has the definitions that
+only it needs put there, and "-- end" ends it.
 """
 import hashlib
 import os
@@ -47,20 +49,32 @@ def without_comments(text):
     return "".join(line + "\n" for line in lines)
 
 
-def needed(prelude, script):
-    """The definitions that the script uses, and those that they use."""
-    known = list(definitions(prelude))
+def needed(known, script, given):
+    """The definitions that the script uses, and those that they use, without those given already."""
     words = set(re.findall(r"\w+", without_comments(script)))
     while True:
-        more = words.union(*(re.findall(r"\w+", text) for names, text in known if names & words))
+        found = [(names, text) for names, text in known if names & words and not names & given]
+        more = words.union(*(re.findall(r"\w+", text) for _, text in found))
         if more == words:
-            return "".join(text for names, text in known if names & words)
+            return found
         words = more
+
+
+def with_definitions(known, script):
+    """The script with what it needs of the prelude: on its top, and on the top of its rare parts."""
+    parts = re.split(r"(?m)^ *-- (rarely:|end)\n", script)[::2]  # every second part is a rare one
+    top = needed(known, "".join(parts[::2]), set())
+    given = set().union(*(names for names, _ in top))
+    text = ["".join(text for _, text in top)]
+    for i, part in enumerate(parts):
+        text += [text for _, text in needed(known, part, given)] if i % 2 else []
+        text.append(part)
+    return "".join(text)
 
 
 def main(out_c, out_h, prelude, *scripts):
     with open(prelude, encoding="ascii") as f:
-        shared = f.read()
+        known = list(definitions(f.read()))
     names = [os.path.basename(path)[: -len(".lua")] for path in scripts]
     with open(out_h, "w", encoding="ascii") as h:
         h.write(HEADER.replace("ENUM", "".join(f"    SCRIPT_{n.upper()},\n" for n in names)))
@@ -70,7 +84,7 @@ def main(out_c, out_h, prelude, *scripts):
         for name, path in zip(names, scripts):
             with open(path, encoding="ascii") as f:
                 script = f.read()
-            text = needed(shared, script) + script
+            text = with_definitions(known, script)
             sha1 = hashlib.sha1(text.encode()).hexdigest()
             c.write(f'    {{"{name}",\n{literal(text)},\n     "{sha1}", {len(text)}}},\n')
         c.write("};\n")

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
 -- leave.lua - a worker goes. ARGV: incarnation, worker
-if not batch_open(ARGV[1]) then
+if not batch_is(ARGV[1]) then
     return {'GONE'}
 end
 -- step: leave.forget

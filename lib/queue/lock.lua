@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
 -- lock.lua - one at a time. ARGV: incarnation, what, token, ttl_ms (0 unlocks)
-if not batch_open(ARGV[1]) then
+if not batch_is(ARGV[1]) then
     return {'GONE'}
 end
 local what, token, ttl_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])

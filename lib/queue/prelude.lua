@@ -27,8 +27,16 @@ local FORGET_MS = 600000   -- a worker not seen for so long is dropped
 local HOLD_MS = 30000      -- how long a reopened batch keeps from settling while keys are moved
 
 local call = redis.call
+-- Milliseconds, as text and as a number. Redis makes text of each number that it is given, which
+-- takes as long as a command, so scripts that are called often hand it text.
 local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now_text = clock[1] .. string.format('%03d', clock[2] / 1000)
+local now = tonumber(now_text)
+
+-- Is the batch there in this incarnation?
+local function batch_is(incarnation)
+    return call('HGET', BATCH, 'inc') == incarnation
+end
 
 -- The batch's settings and state, or nil when it is absent or another incarnation.
 local function batch_open(incarnation)
@@ -72,8 +80,8 @@ local function record_text(r)
            r.w .. '|' .. r.b .. '|' .. r.n .. '|' .. r.m .. '|' .. r.r
 end
 
--- A moment as text, because Redis turns each number that it is given into text.
-local function time_text(time)
+-- A whole number as text.
+local function whole_text(time)
     return string.format('%.0f', time)
 end
 
@@ -178,7 +186,7 @@ end
 local function worker_save(id, w)
     call('HSET', WORKERS, id,
          w.number .. '|' .. w.nonce .. '|' .. w.done .. '|' .. table.concat(w.held, ' '))
-    call('ZADD', SEEN, now, id)
+    call('ZADD', SEEN, now_text, id)
 end
 
 -- The worker was heard of; gone: set of keys that it holds no more; done: how many it finished.

@@ -246,14 +246,16 @@ int queue_begin(struct queue *queue, const char *batch, const char *incarnation,
 struct adding {
     const char *const *keys;
     const int64_t *expect;
-    const char *state;
+    const char *what; /* add.lua's letter */
+    bool ascending;
     struct queue_added *added;
 };
 
 static void add_begin(void *ctx, struct redis_cmd *cmd)
 {
     const struct adding *adding = ctx;
-    redis_cmd_addz(cmd, adding->state);
+    redis_cmd_addz(cmd, adding->what);
+    redis_cmd_addi(cmd, adding->ascending);
 }
 
 static void add_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
@@ -262,7 +264,7 @@ static void add_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
     redis_cmd_addz(cmd, adding->keys[i]);
     if (adding->expect && adding->expect[i] != 0)
         redis_cmd_addi(cmd, adding->expect[i]);
-    else
+    else if (adding->expect)
         redis_cmd_addz(cmd, "");
 }
 
@@ -281,6 +283,9 @@ static int keys_add(struct queue *queue, struct adding *adding, int64_t n, struc
     if (r < 0)
         return r;
     *adding->added = (struct queue_added){0};
+    adding->ascending = true;
+    for (int64_t i = 1; i < n && adding->ascending; i++)
+        adding->ascending = strcmp(adding->keys[i - 1], adding->keys[i]) < 0;
     const struct queue_walk walk = {.script = SCRIPT_ADD,
                                     .n = n,
                                     .step = QUEUE_STEP,
@@ -294,14 +299,15 @@ static int keys_add(struct queue *queue, struct adding *adding, int64_t n, struc
 int queue_add(struct queue *queue, const char *const *keys, const int64_t *expect, int64_t n,
               struct queue_added *ret, struct err *err)
 {
-    struct adding adding = {.keys = keys, .expect = expect, .state = "p", .added = ret};
+    struct adding adding = {
+        .keys = keys, .expect = expect, .what = expect ? "e" : "p", .added = ret};
     return keys_add(queue, &adding, n, err);
 }
 
 int queue_add_done(struct queue *queue, const char *const *keys, int64_t n, struct queue_added *ret,
                    struct err *err)
 {
-    struct adding adding = {.keys = keys, .state = "d", .added = ret};
+    struct adding adding = {.keys = keys, .what = "d", .added = ret};
     return keys_add(queue, &adding, n, err);
 }
 

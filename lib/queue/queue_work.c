@@ -8,7 +8,7 @@
 #include "base/retry.h"
 #include "queue/queue_impl.h"
 
-enum { ERROR_MAX_BYTES = 1000, LEASE_WORDS = 5 };
+enum { ERROR_MAX_BYTES = 1000, LEASE_WORDS = 3, TRY_WORDS = 3 };
 #define SETTLED_TTL_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 static void cmd_add_random(struct redis_cmd *cmd)
@@ -42,7 +42,20 @@ void lease_set_free(struct lease_set *set)
     *set = (struct lease_set){0};
 }
 
-/* Reply: OK, lease_ms, then key, token, expect, attempts, interruptions for each. */
+/* text: expect, attempts and interruptions; "" for none of each. */
+static void lease_take(struct lease *ret, const char *key, const char *token, const char *text)
+{
+    char *fields[TRY_WORDS];
+    CLEANUP(mem_free_chars) char *copy = mem_strdup(text);
+    fields_split(copy, fields, TRY_WORDS);
+    ret->key = mem_strdup(key);
+    ret->token = mem_strdup(token);
+    ret->expect = field_integer(fields[0], 0);
+    ret->attempt = (int)field_integer(fields[1], 0) + 1;
+    ret->interruptions = (int)field_integer(fields[2], 0);
+}
+
+/* Reply: OK, lease_ms, then the words of each lease. */
 static void leases_take(const redisReply *reply, int64_t asked_ms, struct lease_set *ret)
 {
     int64_t lease_ms = reply_integer(reply_at(reply, 1));
@@ -50,14 +63,9 @@ static void leases_take(const redisReply *reply, int64_t asked_ms, struct lease_
     *ret = (struct lease_set){.leases = MEM_ARRAY(struct lease, n), .n = n};
     for (int i = 0; i < n; i++) {
         size_t at = 2 + (size_t)i * LEASE_WORDS;
-        ret->leases[i] = (struct lease){
-            .key = mem_strdup(reply_text(reply_at(reply, at))),
-            .token = mem_strdup(reply_text(reply_at(reply, at + 1))),
-            .deadline_ms = asked_ms + lease_ms,
-            .expect = reply_integer(reply_at(reply, at + 2)),
-            .attempt = (int)reply_integer(reply_at(reply, at + 3)) + 1,
-            .interruptions = (int)reply_integer(reply_at(reply, at + 4)),
-        };
+        ret->leases[i] = (struct lease){.deadline_ms = asked_ms + lease_ms};
+        lease_take(&ret->leases[i], reply_text(reply_at(reply, at)),
+                   reply_text(reply_at(reply, at + 1)), reply_text(reply_at(reply, at + 2)));
     }
 }
 
@@ -128,9 +136,11 @@ static enum lease_answer lease_answer_of(const redisReply *reply)
 static int verb_use(void *ctx, const redisReply *reply, int64_t from, int64_t n, struct err *err)
 {
     const struct verb *verb = ctx;
+    bool all = reply->elements == verb->answers_at; /* no answers: OK for each */
     for (int64_t i = 0; i < n; i++) {
         struct lease_ref *ref = &verb->refs[from + i];
-        ref->answer = lease_answer_of(reply_at(reply, verb->answers_at + (size_t)i));
+        ref->answer =
+            all ? LEASE_OK : lease_answer_of(reply_at(reply, verb->answers_at + (size_t)i));
         if (verb->answers_at == 2 && ref->answer == LEASE_OK)
             ref->deadline_ms = verb->asked_ms + reply_integer(reply_at(reply, 1));
     }

@@ -19,7 +19,7 @@ allow_full_memory()
 
 -- step: renew.check
 local reply, leased, changed = {'OK', b.lease_ms}, {}, {}
-local deadline = time_text(now + b.lease_ms)
+local deadline = whole_text(now + b.lease_ms)
 for i, key in ipairs(names) do
     local r = record_parse(texts[i])
     if r.s == 'l' and r.t == ARGV[3 * i + 1] then

@@ -2,7 +2,7 @@
 -- Copyright The hiwari authors
 -- show.lua - all about one key. ARGV: incarnation, key
 -- {OK, now, record, time of its place, error, lineage, then numbers and names of the workers named}
-if not batch_open(ARGV[1]) then
+if not batch_is(ARGV[1]) then
     return {'GONE'}
 end
 local key = ARGV[2]

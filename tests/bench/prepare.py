@@ -28,7 +28,7 @@ def run(*command, **options):
     command = [str(c) for c in command]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     if done.returncode != 0:
-        sys.exit(f"features: {' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

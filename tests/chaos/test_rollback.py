@@ -116,8 +116,8 @@ def test_reconcile_marks_keys_whose_done_was_forgotten(w, remember):
     w.worker_dies("after-put:200")
     set_back()
     there = len(cli.results(w.dest))
-    w.reconcile()
-    assert (states(w)["done"], states(w)["pending"]) == (there, 547 - there), states(w)
+    said = w.reconcile()
+    assert (states(w)["done"], states(w)["pending"]) == (there, 547 - there), (there, states(w), said)
     w.finish()
     w.check()
 

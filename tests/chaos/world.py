@@ -11,6 +11,7 @@
 
 Workers that end are replaced, as a Job does with its pods; how they may end is known, and any other way is an error.
 """
+import collections
 import contextlib
 import pathlib
 import signal
@@ -36,7 +37,7 @@ class World(hiwari.Batch):
         self.watch = watch.Watch(self.dest, hiwari.KEYS)
         self.size, self.fault = 0, None
         self.settled = False  # a worker ended with 0
-        self.ends = {}  # worker -> how it was made to end
+        self.ends = collections.defaultdict(set)  # worker -> the ways in which it was made to end
         self.read = set()  # workers whose ends were looked at
         self.due = []  # (when, what): things that end by themselves
 
@@ -71,9 +72,7 @@ class World(hiwari.Batch):
 
     def _look_at_end(self, worker):
         code = worker.process.returncode
-        wanted = self.ends.get(worker)
-        if wanted is None:
-            wanted = (SETTLED, AGAIN)  # 75: the batch was gone for too long
+        wanted = {SETTLED, AGAIN, *self.ends[worker]}  # 75: the batch was gone for too long
         if code == -signal.SIGTERM and not worker.text():
             return  # it had hardly been started
         assert code in wanted, f"a worker ended with {code}, not {wanted}:\n{worker.text()[-4000:]}"
@@ -105,7 +104,7 @@ class World(hiwari.Batch):
     # ---- faults to workers ----
 
     def kill(self, worker):
-        self.ends[worker] = (-signal.SIGKILL, SETTLED, AGAIN)
+        self.ends[worker].add(-signal.SIGKILL)
         worker.kill()
 
     def stop(self, worker, seconds):
@@ -113,26 +112,30 @@ class World(hiwari.Batch):
         self.later(seconds, lambda: worker.signal(signal.SIGCONT))
 
     def drain(self, worker):
-        self.ends[worker] = (DRAINED, SETTLED, AGAIN)
+        self.ends[worker].add(DRAINED)
         worker.signal(signal.SIGTERM)
 
     def worker_dies(self, point):
         """Start a worker that ends as by kill -9 there, and wait for that."""
         worker = self.worker(fault=f"kill:{point}")
-        self.ends[worker] = (-signal.SIGKILL,)
+        self.ends[worker].add(-signal.SIGKILL)
         worker.wait(-signal.SIGKILL)
 
     # ---- what a person or a cron job does ----
 
     def reconcile(self):
-        """Until it succeeds: Redis may be away, or another one be running."""
+        """Until it succeeds: Redis may be away, or another one be running. Returns what it said then."""
+        said = []
+
         def succeeds():
             self._do_due()
             self.keep()
             done = self.hiwari("reconcile", self.name, "--dest", self.url, code=None)
             assert done.returncode in (0, UNREACHABLE, AGAIN), f"reconcile: {done.returncode}\n{done.stderr}"
+            said.append(done.stdout + done.stderr)
             return done.returncode == 0
         cli.wait_until(succeeds, "reconcile succeeds", 120)
+        return said[-1]
 
     def calm(self):
         """The weather clears, and the crew leaves with its wishes. What Redis has lost is reconciled, and a worker
