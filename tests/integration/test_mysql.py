@@ -142,6 +142,70 @@ def test_rows_without_time_are_refused_or_left_out():
         assert '"rows":2' in done.stderr.replace(" ", ""), done.stderr
 
 
+# ---- only what is new ----
+
+def append(out, old, *tables, more=(), **options):
+    return create(out, *tables, more=["--append", old, *more], **options)
+
+
+def days_until(day):
+    """The table `runs` as it was at the end of that day; and `horses`, which is static."""
+    server().sql(f"""CREATE OR REPLACE TABLE runs (id INT PRIMARY KEY, t DATETIME NOT NULL, race INT, horse VARCHAR(20),
+          s DECIMAL(6,2));
+        INSERT INTO runs SELECT seq, '2024-01-01' + INTERVAL seq * 10 MINUTE, seq DIV 8, CONCAT('h', seq * 7 % (40 + seq DIV 9)),
+          IF(seq % 11, seq * 3.25, NULL) FROM seq_1_to_3000 WHERE '2024-01-01' + INTERVAL seq * 10 MINUTE < '{day}' + INTERVAL 1 DAY;
+        CREATE OR REPLACE TABLE horses (horse VARCHAR(20) PRIMARY KEY, sire INT);
+        INSERT INTO horses SELECT DISTINCT horse, id FROM runs GROUP BY horse""", "d")
+
+
+def test_appending_gives_the_id_of_a_full_export():
+    runs, horses = "runs,time=t,group=race", "horses,key=horse"
+    select = "runs=SELECT id, t, race, horse, s FROM runs WHERE id % 3 > 0,time=t,group=race"
+    with cli.scratch() as tmp:
+        days_until("2024-01-10")
+        create(tmp / "old", runs, horses)
+        create(tmp / "old-select", select)
+        days_until("2024-01-15")
+        create(tmp / "full", runs, horses)
+        append(tmp / "new", tmp / "old", "runs", "horses")
+        assert snapshot.identity(tmp / "new") == snapshot.identity(tmp / "full") != snapshot.identity(tmp / "old")
+        cli.run("snapshot", "verify", tmp / "new")
+        create(tmp / "full-select", select)
+        append(tmp / "new-select", tmp / "old-select", select)
+        assert snapshot.identity(tmp / "new-select") == snapshot.identity(tmp / "full-select")
+
+        # A late correction, and a late row: seen with as many days as it takes.
+        server().sql("UPDATE runs SET s = 0.25, horse = 'zz' WHERE id = 1790; DELETE FROM runs WHERE id = 1999", "d")
+        create(tmp / "corrected", runs, horses)
+        append(tmp / "too-late", tmp / "new", runs, horses)
+        assert snapshot.identity(tmp / "too-late") == snapshot.identity(tmp / "new")
+        append(tmp / "in-time", tmp / "new", runs, horses, more=["--since", 4])
+        assert snapshot.identity(tmp / "in-time") == snapshot.identity(tmp / "corrected")
+
+
+def test_appending_reads_only_the_days_asked_for():
+    days_until("2024-01-15")
+    with cli.scratch() as tmp:
+        create(tmp / "old", "runs,time=t,group=race")
+        before = int(server().sql("SHOW GLOBAL STATUS LIKE 'Rows_sent'")[0][1])
+        append(tmp / "new", tmp / "old", "runs")
+        sent = int(server().sql("SHOW GLOBAL STATUS LIKE 'Rows_sent'")[0][1]) - before
+        assert 144 <= sent < 200, sent  # a day has 144 rows
+
+
+def test_appending_to_another_shape_is_refused():
+    days_until("2024-01-10")
+    with cli.scratch() as tmp:
+        create(tmp / "old", "runs,time=t,group=race")
+        for change, words in (("ADD COLUMN extra INT", "extra"), ("DROP COLUMN s", "column s"),
+                              ("MODIFY s DOUBLE", "column s")):
+            days_until("2024-01-11")
+            server().sql(f"ALTER TABLE runs {change}", "d")
+            done = append(tmp / "new", tmp / "old", "runs", code=65)
+            cli.says(done.stderr, "runs", words, "--append")
+            assert not (tmp / "new").exists()
+
+
 # ---- one moment ----
 
 @contextlib.contextmanager
