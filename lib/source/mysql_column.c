@@ -65,21 +65,24 @@ static int refuse_decimal(const struct mysql_column *c, const char *why, const c
     return refuse(c, c->text, why, way, err);
 }
 
-/* Digits with an optional minus and point, as the server writes DECIMAL. Its integer without the
- * point goes to *ret. False when that has more than 18 digits; zeros in front do not count. */
+/* Digits with an optional minus and, before as many of them as the column has places, a point: so
+ * the server writes DECIMAL. Its integer without the point goes to *ret. False when that has more
+ * than 18 digits; zeros in front do not count. */
 static bool read_decimal(const struct mysql_column *c, int64_t *ret)
 {
-    const char *p = c->text;
+    const char *p = c->text, *end = c->text + c->length, *point = NULL;
     int64_t digits = 0;
-    for (p += *p == '-'; *p; p++) {
-        if (*p == '.')
+    for (p += *p == '-'; p < end; p++) {
+        if (*p == '.' && !point) {
+            point = p;
             continue;
+        }
         if (*p < '0' || *p > '9' || digits > INT64_MAX / 10 - 1)
             return false;
         digits = digits * 10 + (*p - '0');
     }
     *ret = *c->text == '-' ? -digits : digits;
-    return true;
+    return point && end - point - 1 == c->places;
 }
 
 /* DECIMAL without places. Those of 19 digits may still be within 64 bits. */
@@ -147,11 +150,16 @@ static bool is_zero_date(const MYSQL_TIME *t)
     return t->year == 0 || t->month == 0 || t->day == 0;
 }
 
+static bool is_time_of_day(const MYSQL_TIME *t)
+{
+    return t->hour < 24 && t->minute < 60 && t->second < 60 && t->second_part < 1000000;
+}
+
 /* A mode of the server allows 2024-02-31 as well. */
 static bool is_date(const MYSQL_TIME *t)
 {
     static const unsigned char days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (is_zero_date(t) || t->month > 12 || t->day > days[t->month - 1])
+    if (is_zero_date(t) || t->year > 9999 || t->month > 12 || t->day > days[t->month - 1])
         return false;
     bool leap = (t->year % 4 == 0 && t->year % 100 != 0) || t->year % 400 == 0;
     return t->month != 2 || t->day < 29 || leap;
@@ -189,7 +197,7 @@ static int give_date(struct mysql_column *c, struct intake *in, struct err *err)
 static int give_datetime(struct mysql_column *c, struct intake *in, struct err *err)
 {
     const MYSQL_TIME *t = &c->value.time;
-    if (!is_date(t))
+    if (!is_date(t) || !is_time_of_day(t))
         return refuse_date(c, err);
     int64_t seconds = (int64_t)t->hour * 3600 + (int64_t)t->minute * 60 + (int64_t)t->second;
     intake_int(in, c->to,

@@ -86,7 +86,9 @@ static int write_statement(struct mysql_link *link, const struct source_table *w
         date_format(since, date);
         str_addz(out, " WHERE ");
         mysql_link_add_name(out, wish->time);
-        str_addf(out, " >= '%s'", date);
+        str_addf(out, " >= '%s' OR ", date);
+        mysql_link_add_name(out, wish->time);
+        str_addz(out, " IS NULL"); /* refused as in a table that is read whole */
     }
     return wish->sql ? 0 : add_primary_key(link, wish, out, err);
 }

@@ -82,16 +82,20 @@ static void add_place(void *ctx, int64_t row, struct str *out)
              reading->table.ordered ? " in order of the primary key" : "");
 }
 
-/* Old columns that are gone leave a hole, which has no name. */
+/* Whether the columns are those of the snapshot that is added to. One that is gone has left a hole,
+ * which has no name. */
 static int check_columns(const struct intake_column *columns, int n, const struct table *old,
                          struct err *err)
 {
-    for (int c = 0; c < n; c++) {
-        if (!columns[c].name)
+    for (int c = 0; old && c < n; c++) {
+        bool is_new = c >= old->n_columns;
+        if (is_new || !columns[c].name)
             return err_set(err, ERR_INPUT,
-                           "column %s of the old snapshot is not there any more; make a snapshot "
-                           "without --append",
-                           old->columns[c].name);
+                           "column %s is %s; make a snapshot of everything, without --append, or "
+                           "SELECT the columns that it has",
+                           is_new ? columns[c].name : old->columns[c].name,
+                           is_new ? "not in the snapshot to append to"
+                                  : "in the snapshot to append to, and not in the database");
     }
     return 0;
 }
@@ -187,12 +191,14 @@ static int take_in(struct reading *reading, const struct source_target *target, 
     int r = check_columns(columns, n, old, err);
     if (r < 0)
         return err_prefix(err, "table %s", t->wish->name);
-    CLEANUP(mem_free_chars)
-    char *source = mem_printf("MySQL %s: %s", reading->source->link.where,
-                              t->wish->sql ? t->wish->sql : t->wish->name);
+    CLEANUP(str_deinit) struct str source = {0};
+    if (target->kept)
+        source_kept_words(target->kept, &source);
+    str_addf(&source, "MySQL %s: %s", reading->source->link.where,
+             t->wish->sql ? t->wish->sql : t->wish->name);
     struct intake_shape shape = {
         .name = t->wish->name,
-        .source = source,
+        .source = source.s,
         .n_columns = n,
         .columns = columns,
         .time = column_to(t, t->time),

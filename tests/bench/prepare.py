@@ -72,11 +72,9 @@ class Data:
 
     def __init__(self, cache, programs, years, races_a_day):
         self.folder = cache / f"races-{years:g}-{races_a_day}"
-        self.csv = self.folder / "races.csv"
+        self.csv = races_csv(cache, years, races_a_day)
         self.snapshot = self.folder / "snapshot"
         self.no_index = self.folder / "noindex"
-        if not self.csv.exists():
-            self._make_csv(years, races_a_day)
         if not self.snapshot.exists():
             say(f"making {self.snapshot}")
             create_snapshot(programs, self.csv, self.snapshot)
@@ -85,12 +83,18 @@ class Data:
         shown = json.loads(run(programs.hiwari, "snapshot", "show", self.snapshot, "--json"))
         self.dates = shown["tables"][0]["dates"]
 
-    def _make_csv(self, years, races_a_day):
-        say(f"making {self.csv}")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        half = self.folder / "races.csv.half"
-        run(python_with_pandas(), RACES / "gen_races.py", half, "--years", years, "--races-a-day", races_a_day)
-        os.rename(half, self.csv)
+
+def races_csv(cache, years, races_a_day):
+    """The races as CSV; a half-made file has another name."""
+    csv = cache / f"races-{years:g}-{races_a_day}" / "races.csv"
+    if csv.exists():
+        return csv
+    say(f"making {csv}")
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    half = csv.with_suffix(".csv.half")
+    run(python_with_pandas(), RACES / "gen_races.py", half, "--years", years, "--races-a-day", races_a_day)
+    os.rename(half, csv)
+    return csv
 
 
 def create_snapshot(programs, csv, out):

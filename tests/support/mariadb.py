@@ -37,9 +37,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self, directory):
+    def __init__(self, directory, socket=None):
         self.directory = pathlib.Path(directory)
-        self.data, self.socket = self.directory / "data", self.directory / "s"
+        self.data, self.socket = self.directory / "data", socket or self.directory / "s"
         self.port = free_port()
         self.process = None
         self.options = []
@@ -76,18 +76,17 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def _client(self, sql, database=None, check=True, columns=False):
+    def _client(self, sql, database=None, check=True, timeout=120):
         command = [program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--raw",
-                   "--default-character-set=utf8mb4", "--local-infile=1"]
-        command += [] if columns else ["--skip-column-names"]
+                   "--default-character-set=utf8mb4", "--local-infile=1", "--skip-column-names"]
         command += [database] if database else []
-        done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
         assert not check or done.returncode == 0, f"{sql}\n{done.stderr}"
         return done
 
-    def sql(self, sql, database=None):
+    def sql(self, sql, database=None, timeout=120):
         """Rows as the mariadb client prints them: lists of texts."""
-        return [line.split("\t") for line in self._client(sql, database).stdout.splitlines()]
+        return [line.split("\t") for line in self._client(sql, database, timeout=timeout).stdout.splitlines()]
 
     def url(self, database, user="root", more=""):
         return f"mysql://{user}@localhost/{database}?socket={self.socket}{more}"
