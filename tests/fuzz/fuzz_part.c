@@ -12,6 +12,8 @@
 #include "codec/npz_writer.h"
 #include "codec/text_frame.h"
 
+static struct err err;
+
 static int scratch(void)
 {
     FILE *file = tmpfile();
@@ -27,7 +29,7 @@ static void type_and_pack(const struct str *csv)
 {
     CLEANUP(text_frame_deinit) struct frame frame = {0};
     CLEANUP(npz_writer_free) struct npz_writer *writer = NULL;
-    if (text_frame_csv("again", csv->s, csv->len, &frame, NULL) < 0)
+    if (text_frame_csv("again", csv->s, csv->len, &frame, &err) < 0)
         return; /* a column of an npz may have a name that no CSV header can have */
     for (int i = 0; i < frame.n_columns; i++) {
         struct column typed;
@@ -51,11 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     CLEANUP(text_frame_deinit) struct frame frame = {0};
     CLEANUP(str_deinit) struct str csv = {0};
     bool float32;
-    int r = zip_unpack(data, len, &members, NULL);
+    int r = zip_unpack(data, len, &members, &err);
     if (r == 0)
-        r = text_frame_npz(&members, &frame, &float32, NULL);
+        r = text_frame_npz(&members, &frame, &float32, &err);
     else
-        r = text_frame_csv("input", data, len, &frame, NULL);
+        r = text_frame_csv("input", data, len, &frame, &err);
     if (r < 0 && r != ERR_INPUT)
         abort();
     if (r == 0) {
