@@ -20,13 +20,14 @@ static int look(struct queue *queue, const char *batch, bool as_json, struct err
         return connect_gone(queue, batch, err);
     if (r < 0)
         return r;
+    static const struct status_room room = {.workers = 100, .failures = 10, .error_bytes = 1000};
     bool stranded = stranded_is(queue, &s);
     if (as_json) {
         CLEANUP(json_free) struct json *root = json_new_object();
         status_json(batch, &s, root);
         output_json(root);
     } else {
-        status_print(batch, &s, STATUS_ALL);
+        status_print(batch, &s, &room);
         status_advise(batch, &s, stranded);
     }
     r = s.failed || stranded ? 1 : 0;

@@ -4,12 +4,12 @@
 #include "status_view.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/utf8.h"
 #include "listing.h"
 #include "output.h"
 #include "stranded.h"
-
-enum { STATUS_FAILURES = 10 }; /* in the table; --json has more */
 
 /* ---- JSON: the members that CLI.md promises, and no others ---- */
 
@@ -94,30 +94,34 @@ static void print_workers(const struct queue_status *s, int most)
         printf("… and %lld more\n", (long long)(s->worker_count - n));
 }
 
-static void print_failures(const struct queue_status *s)
+static void print_failures(const struct queue_status *s, const struct status_room *room)
 {
-    if (!s->n_failures)
+    int n = s->n_failures < room->failures ? s->n_failures : room->failures;
+    if (n <= 0)
         return;
     CLEANUP(listing_free)
     struct listing *listing = listing_new("FAILED KEY|CLASS|>ATTEMPTS|~ERROR");
-    for (int i = 0; i < s->n_failures && i < STATUS_FAILURES; i++) {
+    for (int i = 0; i < n; i++) {
+        const char *error = s->failures[i].error;
+        bool fits = strlen(error) <= (size_t)room->error_bytes;
+        size_t len = fits ? strlen(error) : utf8_valid_prefix(error, (size_t)room->error_bytes);
         listing_row(listing);
         listing_cell(listing, "%s", s->failures[i].key);
         listing_cell(listing, "%s", s->failures[i].class);
         listing_cell(listing, "%d", s->failures[i].attempts);
-        listing_cell(listing, "%s", s->failures[i].error);
+        listing_cell(listing, "%.*s%s", (int)len, error, fits ? "" : "…");
     }
     printf("\n");
     listing_print(listing);
-    if (s->failed > STATUS_FAILURES)
-        printf("… and %lld more\n", (long long)(s->failed - STATUS_FAILURES));
+    if (s->failed > n)
+        printf("… and %lld more\n", (long long)(s->failed - n));
 }
 
-void status_print(const char *batch, const struct queue_status *s, int most_workers)
+void status_print(const char *batch, const struct queue_status *s, const struct status_room *room)
 {
     print_counts(batch, s);
-    print_workers(s, most_workers);
-    print_failures(s);
+    print_workers(s, room->workers);
+    print_failures(s, room);
 }
 
 void status_advise(const char *batch, const struct queue_status *s, bool stranded)

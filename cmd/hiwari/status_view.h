@@ -10,8 +10,11 @@
 void status_json(const char *batch, const struct queue_status *status, struct json *root);
 
 /* Counts, workers and failures, to standard output. */
-enum { STATUS_ALL = 100 }; /* workers: as many as a status has */
-void status_print(const char *batch, const struct queue_status *status, int most_workers);
+struct status_room { /* for how many there is room, and for how long an error */
+    int workers, failures, error_bytes;
+};
+void status_print(const char *batch, const struct queue_status *status,
+                  const struct status_room *room);
 
 /* What a person should do about it: to standard error. */
 void status_advise(const char *batch, const struct queue_status *status, bool stranded);

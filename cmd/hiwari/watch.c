@@ -21,8 +21,9 @@ enum {
     LINE_MS = 30000, /* between plain lines when nothing changes */
     ROWS = 24,
     COLUMNS = 80,
-    OTHER_ROWS = 14, /* of the screen, beside workers and failures */
-    SHOWN_FAILURES = 10,
+    OTHER_ROWS = 13, /* of the screen, beside workers and failures */
+    SHOWN_FAILURES = 3,
+    FAILURE_ROWS = 2, /* an error as long as the screen is wide, in its column */
 };
 
 struct watch {
@@ -53,10 +54,12 @@ static void draw(const struct watch *w, const struct queue_status *s)
     snprintf(note, sizeof(note), "%lld failed", (long long)s->failed);
     progress_line(&bar, columns, w->utf8, s->done, s->total, "keys", s->rate_per_s,
                   s->failed ? note : NULL);
+    struct status_room room = {.failures = SHOWN_FAILURES, .error_bytes = columns};
     int failures = s->n_failures < SHOWN_FAILURES ? s->n_failures : SHOWN_FAILURES;
-    int room = rows - OTHER_ROWS - failures;
+    room.workers = rows - OTHER_ROWS - FAILURE_ROWS * failures;
+    room.workers = room.workers > 1 ? room.workers : 1;
     printf("\033[H\033[2J%s\n\n", bar.s);
-    status_print(w->batch, s, room > 1 ? room : 1);
+    status_print(w->batch, s, &room);
 }
 
 /* ---- lines ---- */

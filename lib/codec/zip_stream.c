@@ -226,6 +226,9 @@ int zip_stream_write(int fd, const struct zip_stream_member *members, int n, zip
         struct member *m = MEM_NEW(struct member);
         *m = (struct member){.is = &members[i], .read = read, .err = err, .result = &result};
         ok = add_member(z, m) == 0;
+        if (!ok) /* a name with control characters, for one */
+            result = err_set(err, ERR_INPUT, "an archive cannot have '%.100s': %s", members[i].name,
+                             zip_strerror(z));
     }
     ok = ok && zip_close(z) == 0;
     if (!ok) {

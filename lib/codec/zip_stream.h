@@ -20,7 +20,8 @@ struct zip_stream_member {
 typedef int64_t zip_stream_fn(void *ctx, bool first, void *buf, size_t len, struct err *err);
 
 /* Write the archive into fd, which is an empty file that may be read and written. The same members
- * give the same bytes. ERR_WRITE, or what read has returned. */
+ * give the same bytes. ERR_WRITE; ERR_INPUT for a name that archives
+ * do not take (control characters); or what read has returned. */
 int zip_stream_write(int fd, const struct zip_stream_member *members, int n, zip_stream_fn *read,
                      struct err *err);
 

@@ -11,6 +11,8 @@
 #include "batch/result.h"
 #include "snapshot/layout.h"
 
+static struct err err;
+
 static void check(int r)
 {
     if (r != 0 && r != ERR_INPUT && r != ERR_CONFIG)
@@ -20,7 +22,7 @@ static void check(int r)
 static void fuzz_manifest(const char *text, size_t len)
 {
     CLEANUP(manifest_free) struct manifest *manifest = NULL;
-    int r = manifest_parse("_manifest.jsonl", text, len, &manifest, NULL);
+    int r = manifest_parse("_manifest.jsonl", text, len, &manifest, &err);
     check(r);
     for (int64_t i = 0; r == 0 && i < manifest->n; i++)
         if (manifest_find(manifest, manifest->lines[i].key) != &manifest->lines[i])
@@ -32,7 +34,7 @@ static void fuzz_layout(const char *text, size_t len)
     CLEANUP(layout_deinit) struct layout layout = {0};
     CLEANUP(str_deinit) struct str copy = {0};
     str_add(&copy, text, len);
-    int r = layout_parse("s", &copy, &layout, NULL);
+    int r = layout_parse("s", &copy, &layout, &err);
     check(r);
     for (int i = 0; r == 0 && i < layout.n_files; i++)
         if (layout_path_ok(layout.files[i].path) && strstr(layout.files[i].path, ".."))
@@ -54,13 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fuzz_manifest(text, len - 1);
         break;
     case 's':
-        check(manifest_seal_parse("_SUCCESS", text, len - 1, &seal, NULL));
+        check(manifest_seal_parse("_SUCCESS", text, len - 1, &seal, &err));
         break;
     case 'r':
-        check(result_identity_parse(text, len - 1, &identity, NULL));
+        check(result_identity_parse(text, len - 1, &identity, &err));
         break;
     case 'c':
-        check(columns_types_parse(text, len - 1, spec, &types, NULL));
+        check(columns_types_parse(text, len - 1, spec, &types, &err));
         break;
     default:
         fuzz_layout(text, len - 1);

@@ -12,6 +12,8 @@
 #include "codec/npz_writer.h"
 #include "codec/text_frame.h"
 
+static struct err err;
+
 static int scratch(void)
 {
     FILE *file = tmpfile();
@@ -27,7 +29,7 @@ static void type_and_pack(const struct str *csv)
 {
     CLEANUP(text_frame_deinit) struct frame frame = {0};
     CLEANUP(npz_writer_free) struct npz_writer *writer = NULL;
-    if (text_frame_csv("again", csv->s, csv->len, &frame, NULL) < 0)
+    if (text_frame_csv("again", csv->s, csv->len, &frame, &err) < 0)
         return; /* a column of an npz may have a name that no CSV header can have */
     for (int i = 0; i < frame.n_columns; i++) {
         struct column typed;
@@ -39,8 +41,11 @@ static void type_and_pack(const struct str *csv)
     }
     int fd = scratch();
     writer = npz_writer_new(scratch(), 64, NULL, 0);
-    if (npz_writer_add(writer, &frame, false, NULL) < 0 ||
-        npz_writer_add(writer, &frame, true, NULL) < 0 || npz_writer_finish(writer, fd, NULL) < 0)
+    if (npz_writer_add(writer, &frame, false, &err) < 0 ||
+        npz_writer_add(writer, &frame, true, &err) < 0)
+        abort();
+    int r = npz_writer_finish(writer, fd, &err);
+    if (r < 0 && r != ERR_INPUT)
         abort();
     close(fd);
 }
@@ -51,11 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     CLEANUP(text_frame_deinit) struct frame frame = {0};
     CLEANUP(str_deinit) struct str csv = {0};
     bool float32;
-    int r = zip_unpack(data, len, &members, NULL);
+    int r = zip_unpack(data, len, &members, &err);
     if (r == 0)
-        r = text_frame_npz(&members, &frame, &float32, NULL);
+        r = text_frame_npz(&members, &frame, &float32, &err);
     else
-        r = text_frame_csv("input", data, len, &frame, NULL);
+        r = text_frame_csv("input", data, len, &frame, &err);
     if (r < 0 && r != ERR_INPUT)
         abort();
     if (r == 0) {

@@ -35,7 +35,8 @@ def test_every_option_of_the_contract_is_there():
         "enqueue": "spec snapshot dest format from to keys limit newest-first lease-seconds key-seconds max-attempts "
                    "max-interruptions notify replace-stale durable redis",
         "status": "watch json redis", "show": "json", "retry": "all",
-        "reconcile": "dest replace-stale include-failed newest-first dry-run", "fsck": "repair"}
+        "reconcile": "dest replace-stale include-failed newest-first dry-run notify", "fsck": "repair",
+        "collect": "dest out from to allow-missing json", "snapshot push": "json", "snapshot pull": "json"}
     for verb, options in contract.items():
         cli.says(cli.run(*verb.split(), "--help").stdout, *[f"--{option} " for option in options.split()])
 
