@@ -123,6 +123,18 @@ def test_a_port_without_tls_is_named():
         refused(f"redis://127.0.0.1:{port}", f"127.0.0.1:{port}", code=69)
 
 
+def test_sentinels_and_clusters_speak_tls_too():
+    redis_rig.needs_tls()
+    with cli.scratch() as tmp:
+        certs = redis_rig.certificates(tmp / "certs")
+        for shape in (redis_rig.sentinels, redis_rig.cluster):
+            with shape(tmp / shape.__name__, tls=certs) as rig, \
+                    hiwari.football(f"{rig.url}?cacert={certs}/ca.crt") as batch:
+                batch.enqueue("--limit", 30)
+                batch.finish()
+                is_whole(batch, 30)
+
+
 # ---- sockets and databases ----
 
 def test_a_batch_runs_by_the_socket_in_its_own_database():
