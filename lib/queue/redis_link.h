@@ -14,14 +14,14 @@
 int redis_link_open(const struct redis_url *url, const char *host, int port, redisContext **ret,
                     struct err *err);
 
-/* One command and its answer, which is not an error (free it). */
+/* One of the first commands on a connection, and its answer, which is not an error (free it). */
 int redis_link_ask(const struct redis_url *url, redisContext *context, int argc, const char **argv,
                    redisReply **ret, struct err *err);
 
 /* Say who we are, if the URL does. */
 int redis_link_login(const struct redis_url *url, redisContext *context, struct err *err);
 
-/* The connection has just failed: ERR_UNREACHABLE, or ERR_CONFIG where TLS says why. */
+/* The connection has just failed: ERR_UNREACHABLE. */
 int redis_link_lost(const struct redis_url *url, const redisContext *context, struct err *err);
 
 /* A server's answer that is an error, in words: ERR_RETRY (not now), ERR_CONFIG (it does not let

@@ -20,8 +20,9 @@ int redis_tls_available(const struct redis_url *url, struct err *err);
 int redis_tls_start(const struct redis_url *url, const char *host, redisContext *context,
                     struct err *err);
 
-/* Why TLS ended the connection that has just failed in this thread, when the server gave a reason
- * that a person must mend (it wants a client's certificate, it does not take ours); else NULL. */
+/* Why TLS ended the connection that this thread has just made and that failed, when the server gave
+ * a reason that a person must mend (it wants a client's certificate, it does not take ours); else
+ * NULL. Not for old connections: other users of OpenSSL leave their reasons in the same place. */
 const char *redis_tls_complaint(void);
 
 #endif
