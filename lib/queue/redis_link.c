@@ -67,16 +67,6 @@ int redis_link_lost(const struct redis_url *url, const redisContext *context, st
                    context->errstr);
 }
 
-/* With TLS 1.3 a server says what it thinks of our certificate only when we ask it something. */
-static int ask_failed(const struct redis_url *url, const redisContext *context, struct err *err)
-{
-    const char *complaint = url->tls ? redis_tls_complaint() : NULL;
-    if (!complaint)
-        return redis_link_lost(url, context, err);
-    return err_set(err, ERR_CONFIG, "Redis %s refuses: %s; it may want ?cert=FILE&key=FILE",
-                   url->shown, complaint);
-}
-
 static redisContext *connect_to(const struct redis_url *url, const char *host, int port)
 {
     struct timeval patience = {.tv_sec = CONNECT_MS / 1000};
@@ -113,7 +103,7 @@ int redis_link_ask(const struct redis_url *url, redisContext *context, int argc,
 {
     redisReply *reply = redisCommandArgv(context, argc, argv, NULL);
     if (!reply)
-        return ask_failed(url, context, err);
+        return redis_link_lost(url, context, err);
     if (reply->type != REDIS_REPLY_ERROR) {
         *ret = reply;
         return 0;

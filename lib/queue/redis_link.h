@@ -14,7 +14,7 @@
 int redis_link_open(const struct redis_url *url, const char *host, int port, redisContext **ret,
                     struct err *err);
 
-/* One of the first commands on a connection, and its answer, which is not an error (free it). */
+/* One command and its answer, which is not an error (free it). */
 int redis_link_ask(const struct redis_url *url, redisContext *context, int argc, const char **argv,
                    redisReply **ret, struct err *err);
 

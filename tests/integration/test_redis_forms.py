@@ -85,6 +85,8 @@ def test_a_batch_runs_over_tls_with_a_clients_certificate():
             batch.check()
             no_password(said.stdout, said.stderr, batch.workers[0].text())
         refused(f"rediss://localhost:{port}?cacert={certs}/ca.crt", "certificate", "?cert=FILE&key=FILE")
+        stranger = f"?cacert={certs}/ca.crt&cert={certs}/stranger.crt&key={certs}/stranger.key"
+        refused(f"rediss://localhost:{port}{stranger}", "refuses", "unknown ca")
         refused(f"rediss://localhost:{port}?cacert={certs}/ca.crt&cert={certs}/client.crt", "without its key")
         refused(f"rediss://localhost:{port}?cacert={certs}/none.crt", "none.crt")
         refused(f"rediss://localhost:{port}{files}".replace("client.key", "ca.key"), "ca.key")
