@@ -314,5 +314,8 @@ void help_man_page(const struct verb *const *verbs, const char *version, struct 
         str_addf(out, ".TP\n.B %d\n%s\n", exit_codes[i].code, exit_codes[i].meaning);
     str_addz(
         out,
-        ".SH ENVIRONMENT\n.TP\n.B HIWARI_REDIS\nthe Redis to use where \\-\\-redis is not given\n");
+        ".SH ENVIRONMENT\n.TP\n.B HIWARI_REDIS\nthe Redis to use where \\-\\-redis is not given\n"
+        ".TP\n.B HIWARI_REDIS_PASSWORD\nits password where the URL has none (not for unix://)\n"
+        ".TP\n.B HIWARI_REDIS_CACERT, HIWARI_REDIS_CERT, HIWARI_REDIS_KEY\n"
+        "PEM files for rediss:// where the URL has no cacert=, cert=, key=\n");
 }

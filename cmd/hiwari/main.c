@@ -57,7 +57,8 @@
      .kind = OPTION_TEXT,                                                                          \
      .value = "URL",                                                                               \
      .fallback = "HIWARI_REDIS, else redis://127.0.0.1:6379",                                      \
-     .purpose = "redis://[user[:password]@]host[:port][/db], rediss://… or unix:///path"},         \
+     .purpose = "redis://[user[:password]@]host[:port][/db], rediss://…?cacert=FILE, "           \
+                "unix:///path[?db=N] or redis+sentinel://host[:port],…/NAME"},                     \
         FLAG("allow-eviction", "use a Redis whose maxmemory-policy may drop keys without a word")
 #define OPTION_FORMAT                                                                              \
     CHOICE("format", "csv|npz", "csv",                                                             \

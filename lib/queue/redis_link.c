@@ -63,10 +63,6 @@ int redis_refusal(const struct redis_url *url, const char *text, struct err *err
 
 int redis_link_lost(const struct redis_url *url, const redisContext *context, struct err *err)
 {
-    const char *complaint = url->tls ? redis_tls_complaint() : NULL;
-    if (complaint)
-        return err_set(err, ERR_CONFIG, "Redis %s refuses: %s; it may want ?cert=FILE&key=FILE",
-                       url->shown, complaint);
     return err_set(err, ERR_UNREACHABLE, "Redis %s: the connection was lost: %s", url->shown,
                    context->errstr);
 }

@@ -21,7 +21,7 @@ int redis_link_ask(const struct redis_url *url, redisContext *context, int argc,
 /* Say who we are, if the URL does. */
 int redis_link_login(const struct redis_url *url, redisContext *context, struct err *err);
 
-/* The connection has just failed: ERR_UNREACHABLE, or ERR_CONFIG where TLS says why. */
+/* The connection has just failed: ERR_UNREACHABLE. */
 int redis_link_lost(const struct redis_url *url, const redisContext *context, struct err *err);
 
 /* A server's answer that is an error, in words: ERR_RETRY (not now), ERR_CONFIG (it does not let

@@ -16,12 +16,8 @@ int redis_tls_available(const struct redis_url *url, struct err *err);
 /* Speak TLS on a connection that has just been made to host. The server's certificate must come
  * from an authority that is trusted and carry the host's name, or that of ?sni=. The files are read
  * anew each time, because certificates are renewed while workers run. ERR_CONFIG: a file or a
- * certificate is wrong; ERR_UNREACHABLE. */
+ * certificate is wrong, or the server does not take ours; ERR_UNREACHABLE. */
 int redis_tls_start(const struct redis_url *url, const char *host, redisContext *context,
                     struct err *err);
-
-/* Why TLS ended the connection that has just failed in this thread, when the server gave a reason
- * that a person must mend (it wants a client's certificate, it does not take ours); else NULL. */
-const char *redis_tls_complaint(void);
 
 #endif

@@ -18,8 +18,3 @@ int redis_tls_start(const struct redis_url *url, const char *host, redisContext 
 {
     return redis_tls_available(url, err);
 }
-
-const char *redis_tls_complaint(void)
-{
-    return NULL;
-}

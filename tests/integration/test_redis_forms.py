@@ -85,6 +85,8 @@ def test_a_batch_runs_over_tls_with_a_clients_certificate():
             batch.check()
             no_password(said.stdout, said.stderr, batch.workers[0].text())
         refused(f"rediss://localhost:{port}?cacert={certs}/ca.crt", "certificate", "?cert=FILE&key=FILE")
+        stranger = f"?cacert={certs}/ca.crt&cert={certs}/stranger.crt&key={certs}/stranger.key"
+        refused(f"rediss://localhost:{port}{stranger}", "refuses", "unknown ca")
         refused(f"rediss://localhost:{port}?cacert={certs}/ca.crt&cert={certs}/client.crt", "without its key")
         refused(f"rediss://localhost:{port}?cacert={certs}/none.crt", "none.crt")
         refused(f"rediss://localhost:{port}{files}".replace("client.key", "ca.key"), "ca.key")
@@ -121,6 +123,18 @@ def test_a_port_without_tls_is_named():
         refused(f"rediss://127.0.0.1:{server.port}", "TLS", code=69)
     with tls_server("no") as (server, certs, port):
         refused(f"redis://127.0.0.1:{port}", f"127.0.0.1:{port}", code=69)
+
+
+def test_sentinels_and_clusters_speak_tls_too():
+    redis_rig.needs_tls()
+    with cli.scratch() as tmp:
+        certs = redis_rig.certificates(tmp / "certs")
+        for shape in (redis_rig.sentinels, redis_rig.cluster):
+            with shape(tmp / shape.__name__, tls=certs) as rig, \
+                    hiwari.football(f"{rig.url}?cacert={certs}/ca.crt") as batch:
+                batch.enqueue("--limit", 30)
+                batch.finish()
+                is_whole(batch, 30)
 
 
 # ---- sockets and databases ----

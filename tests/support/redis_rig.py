@@ -55,20 +55,25 @@ def version():
 class Server:
     """One redis-server: on a unix socket, and on a port where one is given."""
 
-    program = ("redis-server",)
-
-    def __init__(self, directory, *settings, port=0, password=None):
+    def __init__(self, directory, *settings, port=0, password=None, tls=None):
+        """tls: a directory of certificates; then the port speaks TLS, and so do replicas and neighbours."""
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.port, self.password = port, password
+        self.port, self.password, self.tls = port, password, tls
         self.socket = self.directory / "s"
         self.settings = [*map(str, settings)]
         self.process = None
         self.start()
 
     def command(self):
-        return [*self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket), "--dir",
+        return ["redis-server", *self.listening(), "--bind", "127.0.0.1", "--unixsocket", str(self.socket), "--dir",
                 str(self.directory), "--save", "", "--repl-diskless-sync-delay", "0", *self.settings]
+
+    def listening(self):
+        if not self.tls:
+            return ["--port", str(self.port)]
+        return ["--port", "0", *map(str, tls_settings(self.tls, self.port)), "--tls-replication", "yes", "--tls-cluster",
+                "yes"]
 
     @property
     def url(self):
@@ -125,8 +130,9 @@ class Sentinel(Server):
     def command(self):
         config = self.directory / "sentinel.conf"
         if not config.exists():
-            config.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", f"unixsocket {self.socket}",
-                                         f"dir {self.directory}", *self.settings]) + "\n")
+            words = " ".join(self.listening()).split("--")[1:]
+            config.write_text("\n".join([*words, "bind 127.0.0.1", f"unixsocket {self.socket}", f"dir {self.directory}",
+                                         *self.settings]) + "\n")
         return ["redis-server", str(config), "--sentinel"]
 
 
@@ -175,7 +181,7 @@ class Rig:
 
 
 @contextlib.contextmanager
-def sentinels(tmp, name="mymaster", replicas=1, password=None, data=()):
+def sentinels(tmp, name="mymaster", replicas=1, password=None, data=(), tls=None):
     """A master, its replicas and three Sentinels that fail over after half a second. data: settings of the servers."""
     with contextlib.ExitStack() as stack:
         ports = free_ports(1 + replicas + 3)
@@ -184,16 +190,18 @@ def sentinels(tmp, name="mymaster", replicas=1, password=None, data=()):
         for i, port in enumerate(ports[:1 + replicas]):
             master = ["--replicaof", "127.0.0.1", ports[0]] if i else []
             servers.append(stack.enter_context(Server(tmp / f"redis-{i}", "--appendonly", "yes", *auth, *master, *data,
-                                                      port=port, password=password)))
+                                                      port=port, password=password, tls=tls)))
         for i, port in enumerate(ports[1 + replicas:]):
             watch = [f"sentinel monitor {name} 127.0.0.1 {ports[0]} 2", f"sentinel down-after-milliseconds {name} 500",
                      f"sentinel failover-timeout {name} 3000"]
             watch += [f"sentinel auth-pass {name} {password}", f"requirepass {password}"] if password else []
-            watchers.append(stack.enter_context(Sentinel(tmp / f"sentinel-{i}", *watch, port=port, password=password)))
+            watchers.append(stack.enter_context(Sentinel(tmp / f"sentinel-{i}", *watch, port=port, password=password,
+                                                         tls=tls)))
         for watcher in watchers:
             cli.wait_until(lambda: _knows_all(watcher, name, replicas), "the Sentinels know one another and the replicas")
         hosts = ",".join(f"127.0.0.1:{s.port}" for s in watchers)
-        yield Rig(f"redis+sentinel://{f':{password}@' if password else ''}{hosts}/{name}", servers, watchers)
+        scheme = "rediss+sentinel" if tls else "redis+sentinel"
+        yield Rig(f"{scheme}://{f':{password}@' if password else ''}{hosts}/{name}", servers, watchers)
 
 
 def _knows_all(watcher, name, replicas):
@@ -204,7 +212,7 @@ def _knows_all(watcher, name, replicas):
 
 
 @contextlib.contextmanager
-def cluster(tmp, replicas=0, data=()):
+def cluster(tmp, replicas=0, data=(), tls=None):
     """Three masters, each with so many replicas."""
     with contextlib.ExitStack() as stack:
         n = 3 * (1 + replicas)
@@ -213,12 +221,13 @@ def cluster(tmp, replicas=0, data=()):
         for i in range(n):
             servers.append(stack.enter_context(Server(
                 tmp / f"node-{i}", "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port",
-                ports[n + i], "--cluster-node-timeout", 1000, "--appendonly", "yes", *data, port=ports[i])))
-        subprocess.run(["redis-cli", "--cluster", "create", *(f"127.0.0.1:{p}" for p in ports[:n]), "--cluster-replicas",
+                ports[n + i], "--cluster-node-timeout", 1000, "--appendonly", "yes", *data, port=ports[i], tls=tls)))
+        secure = ["--tls", "--cacert", str(tls / "ca.crt")] if tls else []
+        subprocess.run(["redis-cli", *secure, "--cluster", "create", *(f"127.0.0.1:{p}" for p in ports[:n]), "--cluster-replicas",
                         str(replicas), "--cluster-yes"], check=True, stdout=subprocess.DEVNULL)
         for server in servers:
             cli.wait_until(lambda: _in_order(server, n), "every server sees the cluster in order")
-        yield Rig(f"redis://127.0.0.1:{ports[0]}", servers)
+        yield Rig(f"redis{'s' if tls else ''}://127.0.0.1:{ports[0]}", servers)
 
 
 def _in_order(server, n):

@@ -305,15 +305,13 @@ END_TEST
 
 START_TEST(test_a_wrong_url_is_a_configuration_error_without_its_password)
 {
-    const char *const urls[] = {
-        "http://:hush@x", "redis://:hush@h:port", "redis://:hush@h/db",   "unix://relative",
-        "unix:///x?x=1",  "redis://[::1",         "rediss://u:hush@host", "redis://h:99999"};
+    const char *const urls[] = {"http://:hush@x",  "redis://:hush@h:port", "redis://:hush@h/db",
+                                "unix://relative", "unix:///x?x=1",        "redis://[::1",
+                                "redis://h:99999"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         ck_assert_ptr_null(queue_of(urls[i], 100, ERR_CONFIG));
         ck_assert_msg(!strstr(err.text, "hush"), "%s", err.text);
     }
-    ck_assert_ptr_null(queue_of("rediss://host", 100, ERR_CONFIG));
-    ck_assert_msg(strstr(err.text, "TLS"), "%s", err.text);
 }
 END_TEST
 
