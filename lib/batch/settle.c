@@ -2,13 +2,17 @@
  * Copyright The hiwari authors */
 /* settle.c - listing joined with records, written in an order that survives a kill anywhere.
  *
- * `_SUCCESS` of an earlier settling goes first, then the manifest is replaced (only the
- * generation seen when the lease began), then `_SUCCESS` is written, then Redis is told. Whoever
- * takes over finds any of these done and goes on; equal content is not written twice.
+ * `_SUCCESS` of an earlier settling goes first, then the manifest is replaced, then `_SUCCESS` is
+ * written, then Redis is told. Whoever takes over finds any of these done and goes on. Of what
+ * stood there, only the generations seen when the lease began are deleted or replaced: a settler
+ * that was stopped for long spoils nothing of those who came after it.
  *
  * One race remains between asking whether we hold the lease and the store's answer: a batch that is
  * reopened just then deletes `_SUCCESS` before we write it. queue_settle_finish then answers STALE,
- * and what we wrote, by its generation, is taken away again. */
+ * and what we wrote, by its generation, is taken away again. If another settler has taken over
+ * without that, ours may be the `_SUCCESS` that it found right, and stays.
+ *
+ * tests/model/settle.pml is the model of all this. */
 #include "batch/settle.h"
 
 #include <inttypes.h>
@@ -23,10 +27,11 @@ struct settling {
     const struct settle_options *options;
     const struct settle_lease *lease;
     struct settle_guard *guard;
-    int64_t seen_generation; /* of the manifest when the lease began; 0: none */
+    int64_t seen_generation;  /* of the manifest when the lease began; 0: none */
+    int64_t stood_generation; /* of _SUCCESS then; 0: none */
     struct survey *survey;
     struct records *records;
-    struct str seen_text, manifest, success;
+    struct str stood, manifest, success; /* stood: the text of that _SUCCESS */
     struct manifest_counts counts;
 };
 
@@ -35,7 +40,7 @@ static void settling_deinit(struct settling *s)
     settle_guard_end(s->guard);
     survey_free(s->survey);
     records_free(s->records);
-    str_deinit(&s->seen_text);
+    str_deinit(&s->stood);
     str_deinit(&s->manifest);
     str_deinit(&s->success);
 }
@@ -99,19 +104,28 @@ static bool holds(const struct settling *s)
     return settle_guard_holds(s->guard);
 }
 
+static bool same_text(const struct str *a, const struct str *b)
+{
+    return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
+}
+
+/* The `_SUCCESS` that stood there goes, unless it is the very one that we would write. */
+static int clear_success(struct settling *s, struct err *err)
+{
+    if (s->stood_generation && (s->counts.failed > 0 || !same_text(&s->stood, &s->success))) {
+        int r = store_delete(s->options->store, BATCH_SUCCESS, s->stood_generation, err);
+        if (r < 0 || r == STORE_CHANGED)
+            return r < 0 ? r : SETTLE_LOST;
+    }
+    fault_point("settle-unsuccess");
+    return 0;
+}
+
 /* The manifest, in place of the one that was seen. */
 static int write_manifest(struct settling *s, struct err *err)
 {
-    struct store *store = s->options->store;
-    if (s->seen_generation && s->seen_text.len == s->manifest.len &&
-        memcmp(s->seen_text.s, s->manifest.s, s->manifest.len) == 0)
-        return 0;
-    int r = store_delete(store, BATCH_SUCCESS, STORE_EXPECT_ANYTHING, err);
-    if (r < 0)
-        return r;
-    fault_point("settle-unsuccess");
-    r = store_put(store, BATCH_MANIFEST, s->manifest.s, s->manifest.len, s->seen_generation, NULL,
-                  err);
+    int r = store_put(s->options->store, BATCH_MANIFEST, s->manifest.s, s->manifest.len,
+                      s->seen_generation, NULL, err);
     return r == STORE_CHANGED ? SETTLE_LOST : r;
 }
 
@@ -127,9 +141,7 @@ static int write_success(struct settling *s, int64_t *ret_generation, struct err
     r = store_get(store, BATCH_SUCCESS, 0, &there, NULL, err);
     if (r < 0)
         return r;
-    bool same =
-        r == 0 && there.len == s->success.len && memcmp(there.s, s->success.s, there.len) == 0;
-    return same ? 0 : SETTLE_LOST;
+    return r == 0 && same_text(&there, &s->success) ? 0 : SETTLE_LOST;
 }
 
 static int finish(struct settling *s, int64_t success_generation, struct err *err)
@@ -140,7 +152,7 @@ static int finish(struct settling *s, int64_t success_generation, struct err *er
         return r;
     if (r == 0 && answer != LEASE_STALE)
         return 0;
-    if (success_generation)
+    if (success_generation && r != QUEUE_BUSY)
         store_delete(s->options->store, BATCH_SUCCESS, success_generation, NULL);
     return SETTLE_LOST;
 }
@@ -153,7 +165,9 @@ static int write_all(struct settling *s, struct err *err)
     manifest_success(s->options->batch, s->lease->epoch, &s->manifest, &s->success);
     if (!holds(s))
         return SETTLE_LOST;
-    int r = write_manifest(s, err);
+    int r = clear_success(s, err);
+    if (r == 0)
+        r = write_manifest(s, err);
     if (r != 0)
         return r;
     fault_point("settle-manifest");
@@ -201,16 +215,21 @@ static void describe_columns(const struct settling *s)
 
 /* ---- the whole ---- */
 
+/* What stands there, then the records, then the listing: what is missing from a listing that is
+ * younger than the records is missing indeed. */
 static int look(struct settling *s, struct err *err)
 {
     const struct settle_options *options = s->options;
-    int r = store_get(options->store, BATCH_MANIFEST, 0, &s->seen_text, &s->seen_generation, err);
+    CLEANUP(str_deinit) struct str tail = {0};
+    int r = store_get(options->store, BATCH_MANIFEST, 1, &tail, &s->seen_generation, err);
+    if (r >= 0)
+        r = store_get(options->store, BATCH_SUCCESS, 0, &s->stood, &s->stood_generation, err);
     if (r < 0)
         return r;
     struct survey_options survey = {.store = options->store, .batch = options->batch};
-    r = survey_run(&survey, &s->survey, err);
+    r = records_read(options->queue, options->batch, &s->records, err);
     if (r == 0)
-        r = records_read(options->queue, options->batch, &s->records, err);
+        r = survey_run(&survey, &s->survey, err);
     return r > 0 ? SETTLE_LOST : r;
 }
 

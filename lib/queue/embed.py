@@ -90,4 +90,5 @@ def main(out_c, out_h, prelude, *scripts):
         c.write("};\n")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

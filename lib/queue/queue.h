@@ -176,7 +176,9 @@ int queue_settle_begin(struct queue *queue, const struct worker_id *worker,
                        struct settle_lease *ret, struct err *err);
 int queue_settle_renew(struct queue *queue, struct settle_lease *lease, enum lease_answer *ret,
                        struct err *err);
-/* The store has acknowledged _SUCCESS (or, with failures, the manifest): the batch is settled. */
+/* The store has acknowledged _SUCCESS (or, with failures, the manifest): the batch is settled.
+ * QUEUE_BUSY: another worker has taken over, who judges what it finds; LEASE_STALE: what this one
+ * wrote is not true any more. */
 int queue_settle_finish(struct queue *queue, const struct settle_lease *lease,
                         enum lease_answer *ret, struct err *err);
 /* Before a key of a settled (or settling) batch moves again: state back to running with a higher

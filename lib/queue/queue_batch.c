@@ -349,7 +349,7 @@ int queue_reopen(struct queue *queue, int64_t *ret_epoch, struct err *err)
     r = queue_run(queue, &cmd, &reply, err);
     if (r != 0)
         return r;
-    *ret_epoch = reply_integer(reply_at(reply, 1));
+    *ret_epoch = queue->reopened = reply_integer(reply_at(reply, 1));
     return claim_verify(queue, dest, err);
 }
 

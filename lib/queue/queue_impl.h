@@ -37,6 +37,7 @@ struct queue {
     char *batch, *incarnation;
     char *names[QUEUE_NAMES];
     char lease_nonce[QUEUE_NONCE]; /* of a lease call without an answer, else "" */
+    int64_t reopened;              /* the epoch that the last queue_reopen began */
 };
 
 void queue_names_set(struct queue *queue, const char *batch, const char *incarnation);

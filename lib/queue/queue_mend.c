@@ -14,6 +14,7 @@ static int move_end(struct queue *queue, struct err *err)
     CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
     queue_cmd(queue, &cmd, SCRIPT_REOPEN);
     redis_cmd_addz(&cmd, "end");
+    redis_cmd_addi(&cmd, queue->reopened);
     return queue_run_plain(queue, &cmd, err);
 }
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
 -- reopen.lua - keys of the batch are about to move, or have moved.
--- ARGV: incarnation, begin or end
+-- ARGV: incarnation, begin; or end, epoch that the begin answered
 -- {OK, epoch}
 local b = batch_open(ARGV[1])
 if not b then
@@ -9,7 +9,9 @@ if not b then
 end
 -- step: reopen.end
 if ARGV[2] == 'end' then
-    call('HDEL', BATCH, 'hold')
+    if b.epoch == tonumber(ARGV[3]) then -- else others have begun to move keys since
+        call('HDEL', BATCH, 'hold')
+    end
     return {'OK', b.epoch}
 end
 -- step: reopen.begin

@@ -2,14 +2,18 @@
 -- Copyright The hiwari authors
 -- settle_finish.lua - the store has acknowledged: the batch is settled, and expires in time.
 -- ARGV: incarnation, token, epoch, ms until everything about it expires
--- {OK, answer}
+-- {OK, answer}, or {BUSY}: another worker has taken over this very settling, and judges what is there
 local b = batch_open(ARGV[1])
 if not b then
     return {'GONE'}
 end
 -- step: settle.stale
-if b.settle_token ~= ARGV[2] or b.epoch ~= tonumber(ARGV[3]) then
+if not b.settle_token or b.epoch ~= tonumber(ARGV[3]) then
     return {'OK', 'STALE'}
+end
+-- step: settle.taken_over
+if b.settle_token ~= ARGV[2] then
+    return {'BUSY'}
 end
 if b.settled then
     return {'OK', 'ALREADY'}

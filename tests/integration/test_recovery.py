@@ -100,6 +100,29 @@ def test_two_settlers_do_not_both_write():
         batch.check()
 
 
+def test_a_settler_stopped_after_success_leaves_it_to_its_successor():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 2)
+        stopped = batch.worker(fault="stop:settle-success")
+        cli.wait_until(stopped.is_stopped, "the settler stops")
+        hiwari.lease_times(3)
+        batch.finish()
+        stopped.signal(signal.SIGCONT)
+        stopped.wait(0)
+        batch.check()
+
+
+def test_a_success_that_does_not_belong_there_is_replaced():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 2)
+        batch.worker(fault="kill:settle-manifest").wait(-signal.SIGKILL)
+        batch.dest.joinpath("_SUCCESS").write_text("of a settler that came late and died")
+        batch.finish()
+        batch.check()
+
+
 def test_a_result_that_vanished_before_settling_is_computed_again():
     needs_faults()
     with hiwari.football() as batch:

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -25,9 +26,9 @@ class Unexpected(AssertionError):
     """An exit code or a text other than the promised one."""
 
 
-def run(*args, code=0, program=HIWARI, timeout=300, **options):
+def run(*args, code=0, program=None, timeout=300, **options):
     """Run hiwari with these arguments and check the exit code. code None: any."""
-    command = [str(program), *map(str, args)]
+    command = [str(program or HIWARI), *map(str, args)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
                           **options)
     if code is not None and done.returncode != code:
@@ -75,17 +76,23 @@ def results(dest):
 
 
 @contextlib.contextmanager
-def redis():
-    """A private redis-server; its URL. It ends with the block."""
+def redis(*options):
+    """A private redis-server with these options; its URL. It ends with the block."""
     with scratch() as tmp:
-        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", tmp / "s", "--save", "", "--dir", tmp],
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", tmp / "s", "--save", "", "--dir", tmp, *options],
                                   stdout=subprocess.DEVNULL)
         try:
-            wait_until((tmp / "s").exists, "redis-server opens its socket")
+            wait_until(lambda: listens(tmp / "s"), "redis-server opens its socket")
             yield f"unix://{tmp}/s"
         finally:
             server.kill()
             server.wait()
+
+
+def listens(path):
+    """Whether a server answers at this socket; the file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def wait_until(condition, what, seconds=60):

@@ -59,13 +59,14 @@ class Worker:
 class Batch:
     """One batch of a snapshot, and everything that may be done to it."""
 
-    def __init__(self, tmp, redis, snapshot, spec, name="fb"):
+    def __init__(self, tmp, redis, snapshot, spec, name="fb", programs=None):
         self.tmp, self.redis, self.snapshot, self.spec, self.name = tmp, redis, snapshot, spec, name
         self.dest = tmp / "out"
         self.workers = []
+        self.program, self.worker_program = programs or (cli.HIWARI, cli.WORKER)
 
     def hiwari(self, *args, fault=None, **options):
-        return cli.run(*args, env=self._env(fault), **options)
+        return cli.run(*args, env=self._env(fault), program=self.program, **options)
 
     def _env(self, fault):
         env = {**os.environ, "HIWARI_REDIS": self.redis}
@@ -78,7 +79,7 @@ class Batch:
                            "--dest", f"file://{self.dest}", *more, **options)
 
     def worker(self, *more, fault=None, snapshot=None):
-        command = [cli.WORKER, "--batch", self.name, "--snapshot", snapshot or self.snapshot, *more]
+        command = [self.worker_program, "--batch", self.name, "--snapshot", snapshot or self.snapshot, *more]
         log = self.tmp / f"worker-{len(self.workers)}.log"
         self.workers.append(Worker([str(c) for c in command], self._env(fault), log))
         return self.workers[-1]
@@ -146,10 +147,12 @@ _CRC = [_crc_entry(n) for n in range(256)]
 
 
 @contextlib.contextmanager
-def football(redis=None, name="fb"):
-    """A batch over all of football; its processes end with the block. redis: the URL of one that is there."""
+def football(redis=None, name="fb", programs=None, snapshot=None):
+    """A batch over all of football; its processes end with the block. redis: the URL of one that is there; programs:
+    other hiwari and hiwari-worker."""
     with cli.scratch() as tmp, contextlib.nullcontext(redis) if redis else cli.redis() as url:
-        batch = Batch(tmp, url, cli.football_snapshot(tmp), cli.FOOTBALL / "spec.json", name)
+        batch = Batch(tmp, url, snapshot or cli.football_snapshot(tmp), cli.FOOTBALL / "spec.json", name,
+                      programs=programs)
         try:
             yield batch
         except BaseException:

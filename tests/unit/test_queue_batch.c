@@ -257,8 +257,7 @@ START_TEST(test_settling_is_a_lease_that_another_worker_may_take_over)
     ck_assert_int_eq(second.epoch, first.epoch);
     ck_ok(queue_settle_renew(queue, &first, &answer, &err));
     ck_assert_int_eq(answer, LEASE_STALE);
-    ck_ok(queue_settle_finish(queue, &first, &answer, &err));
-    ck_assert_int_eq(answer, LEASE_STALE);
+    ck_gives(QUEUE_BUSY, queue_settle_finish(queue, &first, &answer, &err));
     ck_ok(queue_settle_finish(queue, &second, &answer, &err));
     ck_assert_int_eq(answer, LEASE_OK);
     ck_ok(queue_settle_finish(queue, &second, &answer, &err));
@@ -328,6 +327,26 @@ START_TEST(test_reopening_makes_a_settling_in_progress_stale)
     ck_gives(QUEUE_EMPTY, queue_settle_begin(queue, &w2, &other, &err));
     finish_all(1);
     lease_finds(QUEUE_SETTLE, &w2);
+    ref_free(&ref);
+}
+END_TEST
+
+START_TEST(test_a_mover_ends_its_own_hold_and_nobody_elses)
+{
+    batch_usual(1);
+    struct lease_ref ref = lease_one(&w1);
+    ck_assert_int_eq(fail_one(&w1, &ref, "input"), LEASE_OK);
+    struct queue *other = queue_new();
+    ck_ok(queue_use(other, "b", NULL, &err));
+    struct settle_lease lease;
+    int64_t epoch;
+    ck_ok(queue_reopen(queue, &epoch, &err));
+    ck_ok(queue_reopen(other, &epoch, &err));
+    ck_ok(queue_move(queue, NULL, 0, &err)); /* has ended, while the other has yet to move */
+    ck_gives(QUEUE_BUSY, queue_settle_begin(queue, &w1, &lease, &err));
+    ck_ok(queue_move(other, NULL, 0, &err));
+    ck_ok(queue_settle_begin(queue, &w1, &lease, &err));
+    queue_close(other);
     ref_free(&ref);
 }
 END_TEST
@@ -733,6 +752,7 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_a_batch_that_lost_a_key_does_not_settle);
     tcase_add_test(t, test_a_settled_batch_expires_and_a_reopened_one_does_not);
     tcase_add_test(t, test_reopening_makes_a_settling_in_progress_stale);
+    tcase_add_test(t, test_a_mover_ends_its_own_hold_and_nobody_elses);
     tcase_add_test(t, test_retry_gives_failed_keys_fresh_budgets);
     tcase_add_test(t, test_a_key_moves_only_if_its_state_and_token_are_what_was_seen);
     tcase_add_test(t, test_a_move_of_a_leased_key_makes_its_holder_stale);
