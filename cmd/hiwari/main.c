@@ -105,8 +105,9 @@ static const struct option options_create[] = {
          "may be gzip, - for standard input, or a pattern like 'data/*.csv', and the same NAME "
          "again adds files"},
     TEXT("mysql", "URL",
-         "the database: mysql://[USER@][HOST][:PORT]/DATABASE[?socket=PATH&ssl-ca=FILE&…]; what is "
-         "left out, and the password, comes from option files, MYSQL_PWD or the terminal"),
+         "the database: mysql://[USER@][HOST][:PORT]/DATABASE, then perhaps ?socket=PATH, "
+         "?ssl-ca=FILE …; what is left out, and the password, comes from option files, "
+         "MYSQL_PWD or the terminal"),
     {.name = "table",
      .kind = OPTION_LIST,
      .value = "NAME[=SELECT …][,…]",
