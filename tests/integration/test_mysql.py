@@ -550,7 +550,8 @@ def test_tls_with_verification():
         refused(78, "ssl-ca", url=url(f"?ssl-ca={tmp}/other.pem"), **options)
         refused(78, "2026", url=url(f"?ssl-ca={tmp}/ca.pem", "localhost"), **options)  # a name that it does not have
         # Nobody whom this machine trusts has signed it. (A password would do: newer libraries prove with it who both are.)
-        refused(78, "2026", url=server().tcp_url("d", "bare", "127.0.0.1", "?ssl-mode=verify"), **options)
+        refused(78, "2026", url=server().tcp_url("d", "bare", "127.0.0.1", "?ssl-mode=verify"),
+                **without_terminal(HOME=str(tmp / "none")))
         refused(78, "1045", url=url("?ssl-mode=disabled"), **options)
         (tmp / "cnf").write_text(f"[client]\nssl-ca={tmp}/other.pem\nssl-verify-server-cert=1\n")
         refused(78, "2026", url=url(""), more=["--defaults-file", tmp / "cnf"], **options)
