@@ -85,8 +85,8 @@ def test_row_1_a_worker_that_dies_right_after_the_lease_call_loses_no_key():
         after_lease_time()
         assert [key for key, _ in batch.lease("w2")] == ["k1"], "the key is lost"
 
-    shows(scenario, "lease.lua", ("    call('ZADD', LEASED, unpack(leased))\n    call('HSET', RECORDS, unpack(changed))\n    worker_save",
-                                  "    worker_save"))
+    shows(scenario, "lease.lua", ("    call('ZADD', LEASED, unpack(leased))\n    call('HSET', RECORDS, unpack(changed))\n    local more",
+                                  "    local more"))
 
 
 def test_row_2_done_of_a_worker_whose_lease_was_taken_over_is_stale():
@@ -98,7 +98,7 @@ def test_row_2_done_of_a_worker_whose_lease_was_taken_over_is_stale():
         assert batch.verb("done", "w1", late, 1, 1) == "STALE"
         assert batch.count("done") == 0
 
-    shows(scenario, "done.lua", ("local mine = token == ARGV[4 * i]", "local mine = true"))
+    shows(scenario, "done.lua", ("find(text, token, 1, true)", "find(text, '%d+%-%x+')"))
 
 
 def test_row_5_a_dead_workers_key_comes_back_after_a_short_lease():
@@ -108,9 +108,8 @@ def test_row_5_a_dead_workers_key_comes_back_after_a_short_lease():
         after_lease_time()
         assert len(batch.lease("w2", 2)) == 2, "the dead worker's key is not back yet"
 
-    shows(scenario, "lease.lua", ("    local deadline = time_text(now + b.lease_ms)\n    local random",
-                                  "    b.lease_ms = 2820000\n    local deadline = time_text(now + b.lease_ms)\n    local random"),
-          ("local lost = due(LEASED, b.lease_ms)", "local lost = due(LEASED, 2820000)"))
+    shows(scenario, "lease.lua", ("string.format('%.0f', now + lease_ms)", "string.format('%.0f', now + 2820000)"),
+          ("back > now + lease_ms + SLACK_MS", "back > now + 2820000 + SLACK_MS"))
 
 
 def test_row_5_a_renewed_lease_is_kept_however_long_the_work_takes():
@@ -174,8 +173,8 @@ def test_row_9_a_workers_clock_decides_nothing():
         assert not batch.lease("w2"), "a worker whose clock is ahead took a key that another holds"
 
     # The time is the caller's, and w2's clock is two minutes ahead.
-    shows(scenario, "prelude.lua", ("local now = clock[1] * 1000 + math.floor(clock[2] / 1000)",
-                                    "local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + (ARGV[2] == 'w2' and 120000 or 0)"))
+    shows(scenario, "prelude.lua", ("local now = tonumber(now_text)",
+                                    "local now = tonumber(now_text) + (ARGV[2] == 'w2' and 120000 or 0)"))
 
 
 def test_row_10_a_key_that_is_leased_but_has_no_deadline_is_found_and_given_back():
@@ -234,19 +233,19 @@ def test_row_29_a_worker_of_the_last_run_does_nothing_to_this_one():
         batch.call("control", "cancel")
         batch.begin(incarnation="inc-2")
         assert batch.call("done", "w1", *lease, 1, 1) == ["GONE"]
-        assert batch.call("add", "p", "k2", "") == ["GONE"]
+        assert batch.call("add", "p", 0, "k2") == ["GONE"]
         assert batch.call("lease", "w1", "", "", 1, "f" * 12, 0)[0] == "GONE"
 
-    shows(scenario, "prelude.lua", ("if v[1] ~= incarnation then", "if not v[1] then"))
+    shows(scenario, "done.lua", ("if call('HGET', BATCH, 'inc') ~= ARGV[1] then", "if false then"))
 
 
 def test_row_29_a_sealed_batch_takes_no_more_keys():
     def scenario(batch):
         batch.fill(["k1"])
-        assert batch.call("add", "p", "k2", "") == ["OK", 0, 0, 1]
+        assert batch.call("add", "p", 0, "k2") == ["OK", 0, 0, 1]
         assert batch.count("pending") == 1, "a key was added late"
 
-    shows(scenario, "add.lua", ("if b.sealed then", "if false then"))
+    shows(scenario, "add.lua", ("if b[2] == '1' then", "if false then"))
 
 
 # ---- with the programs ----
