@@ -191,15 +191,9 @@ def test_redis_forgets_nothing():
 
 def test_redis_starts_with_what_the_manifests_give_it_and_its_probes_tell_the_truth():
     """The real redis.conf, users.acl and probe scripts, with their paths moved into a directory."""
-    secret = documents(subprocess.run([cli.ROOT / "scripts/redis-secret"], check=True, stdout=subprocess.PIPE,
-                                      text=True).stdout)[0]["stringData"]
     with tempfile.TemporaryDirectory(prefix="hiwari-redis-") as name:
         tmp = pathlib.Path(name)
-        for key in ("users.acl", "password"):
-            (tmp / key).write_text(secret[key])
-        conf = (K8S / "base/redis/redis.conf").read_text()
-        conf = conf.replace("/run/hiwari/redis", name).replace("dir /data", f"dir {name}").replace("port 6379", "port 0")
-        (tmp / "redis.conf").write_text(conf.replace("bind * -::*\n", "") + f"unixsocket {name}/s\n")
+        secret = cli.redis_of_manifests(tmp, port="port 0", bind=f"unixsocket {name}/s")
 
         def probe(script):
             text = (K8S / "base/redis" / script).read_text().replace("/run/hiwari/redis", name)
