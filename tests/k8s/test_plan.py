@@ -83,11 +83,8 @@ def test_reconcile_in_an_init_container_lets_failed_keys_be():
     """k8s/base/reconcile.yaml: the worker behind it must start although some keys have failed."""
     with hiwari.football() as batch:
         batch.enqueue("--limit", 5, "--max-attempts", 1)
-        if not hiwari.has_faults():
-            raise tap.Skip("this build cannot fail on purpose")
         key = batch.redis_cli("zrange", "hiwari:{fb}:pending", 0, 0).strip()
-        inc = batch.redis_cli("hget", "hiwari:{fb}:batch", "inc").strip()
-        assert key and inc
+        assert key
         (batch.dest / f"{key}.zip").write_bytes(b"not a zip")
         batch.worker().wait(0)
         assert batch.status()["failed"] == 1
