@@ -165,5 +165,5 @@ int cmd_reconcile(const struct args *args, struct err *err)
         output_no_worker(batch, NULL);
     if (!dry_run)
         send_word(queue, notify, batch);
-    return result.failed > 0 ? 1 : 0;
+    return result.failed > 0 && !args_flag(args, "allow-failed") ? 1 : 0;
 }

@@ -23,6 +23,7 @@ int cmd_features(const struct args *args, struct err *err);
 int cmd_spec_schema(const struct args *args, struct err *err);
 int cmd_enqueue(const struct args *args, struct err *err);
 int cmd_status(const struct args *args, struct err *err);
+int cmd_plan(const struct args *args, struct err *err);
 int cmd_show(const struct args *args, struct err *err);
 int cmd_retry(const struct args *args, struct err *err);
 int cmd_reconcile(const struct args *args, struct err *err);

@@ -72,9 +72,11 @@
  * neither does, and the person is told to try again. */
 #include "queue/queue_impl.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/retry.h"
 
@@ -123,14 +125,40 @@ static int eviction_check(struct redis *redis, const char *near, struct err *err
                    redis_url(redis), policy);
 }
 
+/* The URL, wherever it is said. Kubernetes hands secrets over as files: in an environment they
+ * would be shown by whatever shows a pod. Caller owns *ret. */
+static int find_url(const char *given, char **ret, struct err *err)
+{
+    const char *url = given ? given : getenv("HIWARI_REDIS");
+    const char *file = getenv("HIWARI_REDIS_FILE");
+    if ((url && *url) || !file || !*file) {
+        *ret = mem_strdup(url && *url ? url : "redis://127.0.0.1:6379");
+        return 0;
+    }
+    CLEANUP(str_deinit) struct str text = {0};
+    if (fs_read(file, &text, err) < 0) {
+        if (err)
+            err->code = ERR_CONFIG;
+        return err_prefix(err, "HIWARI_REDIS_FILE");
+    }
+    size_t len = text.len;
+    while (len > 0 && isspace((unsigned char)text.s[len - 1]))
+        len--;
+    if (len == 0)
+        return err_set(err, ERR_CONFIG,
+                       "HIWARI_REDIS_FILE: %s is empty, where a redis:// URL is expected", file);
+    *ret = mem_strndup(text.s, len);
+    return 0;
+}
+
 int queue_open(const struct queue_options *options, struct queue **ret, struct err *err)
 {
-    const char *url = options->url ? options->url : getenv("HIWARI_REDIS");
-    if (!url || !*url)
-        url = "redis://127.0.0.1:6379";
+    CLEANUP(mem_free_chars) char *url = NULL;
+    int r = find_url(options->url, &url, err);
+    if (r < 0)
+        return r;
     CLEANUP(redis_close) struct redis *redis = NULL;
-    int r =
-        redis_open(url, options->patience_ms > 0 ? options->patience_ms : PATIENCE_MS, &redis, err);
+    r = redis_open(url, options->patience_ms > 0 ? options->patience_ms : PATIENCE_MS, &redis, err);
     if (r == 0 && !options->allow_eviction)
         r = eviction_check(redis, QUEUE_BATCHES, err);
     if (r < 0)

@@ -45,7 +45,8 @@ enum { QUEUE_STEP = 100 }; /* most items that any script touches */
 
 struct queue_options {
     const char *url;     /* redis://, rediss://, unix://, redis+sentinel:// as redis_url.h says;
-                            NULL: HIWARI_REDIS, else redis://127.0.0.1:6379 */
+                            NULL: HIWARI_REDIS, else what stands in the file that
+                            HIWARI_REDIS_FILE names, else redis://127.0.0.1:6379 */
     int64_t patience_ms; /* how long a verb tries to reach Redis; 0: 5 s */
     bool allow_eviction; /* do not refuse a maxmemory_policy other than noeviction */
 };

@@ -95,6 +95,25 @@ def listens(path):
         return client.connect_ex(str(path)) == 0
 
 
+def redis_of_manifests(directory, **replaced):
+    """The users.acl, password and redis.conf of k8s/, for this machine's redis-server; scripts/redis-secret's words."""
+    import yaml
+    directory = pathlib.Path(directory)
+    secret = subprocess.run([ROOT / "scripts/redis-secret"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    words = yaml.safe_load(secret)["stringData"]
+    version = subprocess.run(["redis-server", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    if [int(n) for n in version.split("v=")[1].split()[0].split(".")] < [7, 2]:
+        words["users.acl"] = words["users.acl"].replace(" +waitaof", "")
+    for key in ("users.acl", "password"):
+        (directory / key).write_text(words[key])
+    conf = (ROOT / "k8s/base/redis/redis.conf").read_text()
+    conf = conf.replace("/run/hiwari/redis", str(directory)).replace("dir /data", f"dir {directory}")
+    for old, new in replaced.items():
+        conf = conf.replace(f"\n{old} ", f"\n{new}\n# ", 1)
+    (directory / "redis.conf").write_text(conf)
+    return words
+
+
 def wait_until(condition, what, seconds=60):
     """Wait for something that happens elsewhere."""
     deadline = time.monotonic() + seconds
