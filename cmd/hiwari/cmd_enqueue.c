@@ -23,6 +23,7 @@ static void report_json(const char *batch, const struct enqueue_result *result)
     json_add_int(root, "replaced", result->replaced);
     json_add_int(root, "refused", result->refused);
     json_add_int(root, "failed", result->failed);
+    json_add_bool(root, "conditional_writes", !result->unconditional);
     output_json(root);
 }
 
@@ -48,6 +49,7 @@ static void advise(const struct args *args, const char *batch, const struct enqu
                 "%s results are of older data (a correction since) and were kept; --replace-stale "
                 "computes them anew\n",
                 output_count(result->stale, n));
+    connect_warn_unconditional(result);
     if (result->refused)
         fprintf(stderr,
                 "%s keys were refused: the batch is sealed; enqueue them when it is settled\n",

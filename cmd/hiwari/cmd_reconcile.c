@@ -124,6 +124,7 @@ int cmd_reconcile(const struct args *args, struct err *err)
     const char *batch = args_at(args, 0);
     CLEANUP(queue_close) struct queue *queue = NULL;
     CLEANUP(mem_free_chars) char *dest = connect_dest(args_text(args, "dest"));
+    connect_endpoint(args);
     int r = connect_name(batch, err);
     const char *notify = NULL;
     if (r == 0)

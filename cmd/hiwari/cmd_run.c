@@ -114,6 +114,8 @@ static int enqueue(struct run *run, struct err *err)
     if (r == 0)
         r = enqueue_run(&options, &run->report.enqueued, err);
     progress_clear(&run->progress);
+    if (r == 0)
+        connect_warn_unconditional(&run->report.enqueued);
     return r;
 }
 

@@ -86,6 +86,21 @@ char *connect_dest(const char *dest)
     return mem_printf("file://%s", absolute);
 }
 
+void connect_endpoint(const struct args *args)
+{
+    const char *url = args_text(args, "endpoint");
+    if (url && setenv("AWS_ENDPOINT_URL_S3", url, 1) < 0)
+        mem_exhausted();
+}
+
+void connect_warn_unconditional(const struct enqueue_result *result)
+{
+    if (result->unconditional)
+        fprintf(stderr,
+                "this store does not honour conditional writes: that a late worker overwrites a "
+                "result (with the same content) cannot be excluded\n");
+}
+
 /* All of a file, "-" being standard input. */
 static int read_key_file(const char *path, struct str *ret, struct err *err)
 {
@@ -150,6 +165,7 @@ int key_args_read(const struct args *args, struct enqueue_options *ret, struct k
     ret->snapshot_dir = args_text(args, "snapshot");
     ret->format = args_text(args, "format");
     ret->replace_stale = args_flag(args, "replace-stale");
+    connect_endpoint(args);
     hold->dest = connect_dest(args_text(args, "dest"));
     ret->dest = hold->dest;
     return 0;

@@ -27,6 +27,11 @@ int connect_notify(const struct args *args, const char **ret, struct err *err);
 /* --dest as a URL: a plain directory becomes file://. Caller owns. */
 char *connect_dest(const char *dest);
 
+/* --endpoint: where s3:// is, for this process and the workers that it starts. */
+void connect_endpoint(const struct args *args);
+/* Something to know about a store that does not honour conditional writes, on stderr. */
+void connect_warn_unconditional(const struct enqueue_result *result);
+
 /* --from, --to, --keys and --limit as enqueue_run takes them, with what they borrow from. */
 struct key_args {
     struct str text;

@@ -71,10 +71,19 @@
     }
 #define OPTION_REPLACE                                                                             \
     FLAG("replace-stale", "compute and replace results of older data, of another spec or format")
+#define OPTION_ENDPOINT                                                                            \
+    {                                                                                              \
+        .name = "endpoint", .kind = OPTION_TEXT, .value = "URL", .fallback = NULL,                 \
+        .purpose = "the server of s3://, when it is not AWS; otherwise AWS_ENDPOINT_URL"           \
+    }
 #define OPTIONS_WHAT                                                                               \
     NEEDED("snapshot", "DIR", "the snapshot to read"),                                             \
         NEEDED("spec", "FILE", "the feature spec, JSON"),                                          \
-        NEEDED("dest", "URL", "where results go: file:///dir, or a plain directory")
+        NEEDED(                                                                                    \
+            "dest", "URL",                                                                         \
+            "where results go: gs://bucket/prefix, s3://bucket/prefix, file:///dir, or a plain "   \
+            "directory"),                                                                          \
+        OPTION_ENDPOINT
 #define OPTIONS_KEYS                                                                               \
     DATE("from", "first date, inclusive; without it the first that the target table has"),         \
         DATE("to", "last date, inclusive; without it the last that the target table has"),         \
@@ -244,6 +253,7 @@ static const struct option options_retry[] = {
 };
 static const struct option options_reconcile[] = {
     TEXT("dest", "URL", "the destination; needed when Redis has lost the batch"),
+    OPTION_ENDPOINT,
     OPTION_REPLACE,
     FLAG("include-failed", "give failed keys another chance too"),
     FLAG("newest-first", "when the batch is rebuilt: lease the newest dates first"),

@@ -110,6 +110,12 @@ struct queue_settings batch_file_queue_settings(const struct batch_file *file, c
     };
 }
 
+void batch_file_tell(const struct batch_file *file, struct store *store)
+{
+    if (file->unconditional)
+        store_set_unconditional(store);
+}
+
 /* ---- printing ---- */
 
 /* Are the keys dates, each the day after the one before? */
@@ -171,6 +177,7 @@ void batch_file_print(const struct batch_file *file, struct str *out)
     json_add_string(root, "format", file->format);
     json_add_int(root, "result_version", file->result_version);
     json_add_bool(root, "replace_stale", file->replace_stale);
+    json_add_bool(root, "conditional_writes", !file->unconditional);
     json_add_string(root, "snapshot", file->snapshot_id);
     json_add_string(root, "spec_sha256", file->spec_sha256);
     json_add_string(root, "spec", file->spec);
@@ -334,6 +341,9 @@ static int parse_root(const struct json *root, struct batch_file *file, struct e
         r = parse_keys(json_get(root, "keys"), file, err);
     file->result_version = (int)version;
     file->replace_stale = get_bool(root, "replace_stale");
+    const struct json *conditional = json_get(root, "conditional_writes");
+    file->unconditional =
+        conditional && json_type(conditional) == JSON_BOOL && !json_bool(conditional);
     if (r == 0 && !result_format_ok(file->format))
         r = err_set(err, ERR_INPUT, "\"format\" is '%.50s'", file->format);
     return r;

@@ -50,6 +50,7 @@ struct batch_file {
     char *format; /* "csv" or "npz" */
     int result_version;
     bool replace_stale;
+    bool unconditional; /* the store was found not to honour conditional writes */
     struct batch_settings settings;
     struct batch_key *keys; /* ascending, no key twice */
     int64_t n_keys;
@@ -70,6 +71,9 @@ MEM_CLEANUP(batch_file_free, struct batch_file *);
 /* The one in the destination: 0, or STORE_ABSENT. ret_generation may be NULL. */
 int batch_file_read(struct store *store, struct batch_file **ret, int64_t *ret_generation,
                     struct err *err);
+
+/* What the batch knows about its store, which is open: whether it honours conditional writes. */
+void batch_file_tell(const struct batch_file *file, struct store *store);
 
 /* Defaults for what is 0, and the checksum of the keys (which must be sorted). */
 void batch_file_complete(struct batch_file *file);

@@ -488,6 +488,30 @@ static int set_notify(const struct enqueue_options *options, struct err *err)
     return r < 0 ? r : 0;
 }
 
+int enqueue_refuse_replacing(const char *dest, struct err *err)
+{
+    return err_set(err, ERR_CONFIG,
+                   "%s does not honour conditional writes, so that a late worker could put an old "
+                   "result over a new one: --replace-stale is refused there. Choose another "
+                   "destination, or delete what is to be computed anew",
+                   dest);
+}
+
+/* Does the store honour what an upload expects to find? The batch records the answer. */
+static int probe(const struct standing *s, struct store *store, struct batch_file *request,
+                 struct err *err)
+{
+    if (s->redis && !s->over && !s->filling)
+        return 0; /* nothing will be written */
+    int r = store_probe(store, err);
+    if (r < 0)
+        return r;
+    request->unconditional = r == STORE_UNCONDITIONAL;
+    if (request->unconditional && request->replace_stale)
+        return enqueue_refuse_replacing(request->dest, err);
+    return 0;
+}
+
 int enqueue_run(const struct enqueue_options *options, struct enqueue_result *ret, struct err *err)
 {
     CLEANUP(store_close) struct store *store = NULL;
@@ -511,6 +535,9 @@ int enqueue_run(const struct enqueue_options *options, struct enqueue_result *re
     r = look(options->queue, options->batch, store, &standing, err);
     if (r == 0)
         r = check_standing(options->queue, &standing, request, err);
+    if (r == 0)
+        r = probe(&standing, store, request, err);
+    result.unconditional = request->unconditional;
     if (r == 0)
         r = enqueue_into(options, store, request, &standing, &result, err);
     if (r == 0)

@@ -38,16 +38,22 @@ struct enqueue_result {
     int64_t refused;    /* not in this batch, which is sealed and not settled yet */
     int64_t failed;     /* settled as failed; they wait for `hiwari retry` */
     bool next;          /* an earlier batch of this name was settled: this is the next one */
+    bool unconditional; /* the store does not honour conditional writes: overwrites cannot be
+                           excluded */
     bool nothing_to_do; /* the batch was settled with these very results already */
 };
 
 /* 0 with *ret filled in, also when all was there already. Failures:
  * ERR_INPUT   the spec or a key is wrong (unknown date, no rows on it);
  * ERR_CONFIG  the destination holds results of another spec, format or version (err names both ways
- *             out: --replace-stale, another destination), or the snapshot cannot be used;
+ *             out: --replace-stale, another destination), or the snapshot cannot be used, or
+ *             replace_stale is asked of a store that does not honour conditional writes;
  * ERR_RETRY   an unsettled batch of this name or destination asks for something else (err says what
  * to do); ERR_WRITE, ERR_UNREACHABLE. Nothing was enqueued when a failure is returned before the
  * first key was added; after that the same command completes it. */
 int enqueue_run(const struct enqueue_options *options, struct enqueue_result *ret, struct err *err);
+
+/* ERR_CONFIG with the words for that. */
+int enqueue_refuse_replacing(const char *dest, struct err *err);
 
 #endif

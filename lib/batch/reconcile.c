@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/retry.h"
+#include "batch/enqueue.h"
 #include "batch/fill.h"
 #include "batch/records.h"
 #include "batch/settle.h"
@@ -112,14 +113,17 @@ static int find_in_store(struct reconciling *c, struct err *err)
                        "incarnation %.8s): enqueue it again",
                        c->options->batch, c->batch->incarnation, store_url(c->store), there->name,
                        there->incarnation);
-    if (c->batch)
-        return 0;
-    if (!there || strcmp(there->name, c->options->batch) != 0)
+    if (!c->batch && (!there || strcmp(there->name, c->options->batch) != 0))
         return not_known(c, err);
-    c->batch = there;
-    there = NULL;
-    c->result->rebuilt = true;
-    return 0;
+    if (!c->batch) {
+        c->batch = there;
+        there = NULL;
+        c->result->rebuilt = true;
+    }
+    batch_file_tell(c->batch, c->store);
+    return c->batch->unconditional && c->options->replace_stale
+               ? enqueue_refuse_replacing(c->batch->dest, err)
+               : 0;
 }
 
 static int take_lock(struct reconciling *c, struct err *err)

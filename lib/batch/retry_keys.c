@@ -37,6 +37,8 @@ static int reopen_and_move(const struct retry_keys_options *options, int64_t *re
     if (r == 0)
         r = store_open_existing(batch->dest, &store, err);
     if (r == 0)
+        batch_file_tell(batch, store);
+    if (r == 0)
         r = settle_reopen(options->queue, store, err);
     if (r == 0)
         r = queue_retry(options->queue, options->keys, options->n_keys, ret_moved, err);

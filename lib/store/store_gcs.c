@@ -388,10 +388,8 @@ static int list_item(const struct store_gcs *gcs, const struct json *item, const
     return fn(ctx, &object, err);
 }
 
-/* One page: its objects to fn, and the next page's token into *token (empty: it was the last). */
-static int list_page(const struct store_gcs *gcs, const struct http_answer *answer,
-                     const char *prefix, struct str *token, store_list_fn *fn, void *ctx,
-                     struct err *err)
+int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer, const char *prefix,
+                  struct str *token, store_list_fn *fn, void *ctx, struct err *err)
 {
     CLEANUP(json_free) struct json *root = NULL;
     const char *next = "", *kind = "";
@@ -437,7 +435,7 @@ static int gcs_list(struct store *store, const char *prefix, store_list_fn *fn, 
             return gcs_failed(gcs, "list", "", r, err);
         if (answer.status != 200)
             return gcs_refused(gcs, "list", "", &request, &answer, err);
-        r = list_page(gcs, &answer, prefix, &token, fn, ctx, err);
+        r = gcs_list_page(gcs, &answer, prefix, &token, fn, ctx, err);
         if (r != 0)
             return r;
     } while (token.len > 0);

@@ -35,8 +35,10 @@ enum {
     WHOLE_BYTES = 1 << 30,
     WRITE_MAX = 33,
     ETAG_MAX = 200,
-    SKEW_S = 300, /* S3 allows for 15 minutes */
-    HEADERS_MAX = 8,
+    SKEW_S = 300,      /* S3 allows for 15 minutes */
+    LABEL_PIECE = 256, /* Swift takes no longer values */
+    LABEL_PIECES = (STORE_LABEL_MAX + LABEL_PIECE - 1) / LABEL_PIECE,
+    HEADERS_MAX = 8 + LABEL_PIECES,
 };
 
 struct store_s3 {
@@ -432,12 +434,28 @@ static int put_failed(const struct put *put, int r, struct err *err)
     return r == ERR_UNREACHABLE ? ERR_RETRY : r;
 }
 
+/* x-amz-meta-hiwari-result-1 and so on. (No name may begin with another one: curl 7 would sign such
+ * headers in a wrong order.) */
+struct label_lines {
+    char text[LABEL_PIECES][LABEL_PIECE + 40];
+};
+
+static void add_label(struct call *call, const char *label, struct label_lines *lines)
+{
+    for (int i = 0; label && *label && i < LABEL_PIECES; i++) {
+        size_t len = strnlen(label, LABEL_PIECE);
+        snprintf(lines->text[i], sizeof(lines->text[i]), "x-amz-meta-hiwari-result-%d: %.*s", i + 1,
+                 (int)len, label);
+        add_header(call, lines->text[i]);
+        label += len;
+    }
+}
+
 static int put_once(struct put *put, struct err *err)
 {
     const struct store_upload *upload = put->upload;
     CLEANUP(call_deinit) struct call call = {0};
-    CLEANUP(mem_free_chars)
-    char *label = upload->label ? mem_printf("x-amz-meta-hiwari-result: %s", upload->label) : NULL;
+    struct label_lines label;
     CLEANUP(mem_free_chars) char *write = mem_printf("x-amz-meta-hiwari-write: %s", put->write);
     CLEANUP(mem_free_chars)
     char *type = mem_printf("Content-Type: %s", content_type(upload->name));
@@ -447,7 +465,7 @@ static int put_once(struct put *put, struct err *err)
         return r;
     object_url(put->s3, upload->name, &call.url);
     add_header(&call, type);
-    add_header(&call, label);
+    add_label(&call, upload->label, &label);
     add_header(&call, write);
     add_header(&call, line[0] ? line : NULL);
     call.request.body = upload->data ? upload->data : "";
@@ -677,6 +695,8 @@ static int s3_list(struct store *store, const char *prefix, store_list_fn *fn, v
         else
             r = s3_parse_page(call.answer.body.s ? call.answer.body.s : "", call.answer.body.len,
                               on_object, &listing, &page, err);
+        if (r < 0 && call.answer.status == 200)
+            r = failed(s3, "list", "", r, err);
         if (r == 0 && page.next.len > 0 && token.len > 0 && strcmp(page.next.s, token.s) == 0)
             r = senseless(s3, "list", "", &call, err);
         str_clear(&token);

@@ -123,6 +123,7 @@ int job_open(const struct job_options *options, struct queue *queue, struct job 
         r = store_open(job->batch->dest, &job->store, err);
     if (r != 0)
         return r;
+    batch_file_tell(job->batch, job->store);
     *ret = job;
     job = NULL;
     return 0;

@@ -502,6 +502,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {"Date": self.date_time_string(date), "Content-Length": str(len(answer.body)), **answer.headers}
         if answer.code == 204:
             headers.pop("Content-Length")
+        if self.command == "HEAD":
+            answer.body = b""
         return (head + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n").encode("latin-1") + answer.body
 
     def route(self):
@@ -615,10 +617,10 @@ def make_context(tmp, host):
 
 
 @contextlib.contextmanager
-def serve(bucket="bucket-1", auth=False):
+def serve(bucket="bucket-1", auth=False, state_type=Server):
     """A server on a free port. auth: credentials are wanted, and keys and certificates are made for them."""
     tmp = pathlib.Path(tempfile.mkdtemp(prefix="hiwari-gcs-"))
-    state = Server(tmp, bucket, auth)
+    state = state_type(tmp, bucket, auth)
     if auth:
         make_keys(tmp)
     listener = Listener(("127.0.0.1", 0), Handler)

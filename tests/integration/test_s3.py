@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""s3://: against OpenStack Swift, which checks signatures and knows no conditional writes; and against a scripted server
+that honours or ignores them."""
+import atexit
+import contextlib
+import functools
+import io
+import json
+import pathlib
+import sys
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import gcs_server as faults
+import s3_server
+import store_tool
+import swift_server
+import tap
+import test_gcs
+import test_gcs_faults
+
+SMALL = b"some bytes " * 300
+
+
+@functools.cache
+def swift():
+    """One Swift for all tests of this file."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    server = stack.enter_context(swift_server.serve())
+    server.make_bucket("results")
+    return server
+
+
+def names_in(server, prefix):
+    """What the server itself lists, page after page."""
+    names, token = [], ""
+    while True:
+        query = (f"continuation-token={token}&" if token else "") + "list-type=2"
+        body = server.request("GET", "/results", query)[2].decode()
+        names += [part.split("<", 1)[0] for part in body.split("<Key>")[1:]]
+        if "<IsTruncated>true" not in body:
+            return [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
+        token = body.split("<NextContinuationToken>")[1].split("<")[0].replace("=", "%3D").replace("/", "%2F")
+
+
+class S3Batch(test_gcs.GcsBatch):
+    dest_url = "s3://results/f"
+
+    def enqueue(self, *more, **options):
+        return self.hiwari("enqueue", self.name, "--spec", self.spec, "--snapshot", self.snapshot, "--dest", self.dest_url,
+                           *more, **options)
+
+
+@contextlib.contextmanager
+def batch_on(server, environment, dest):
+    with cli.scratch() as tmp, cli.redis() as redis:
+        batch = S3Batch(server, tmp, redis, cli.football_snapshot(tmp), {**store_tool.CLEAN, **environment})
+        batch.dest_url = dest
+        try:
+            yield batch
+        finally:
+            for worker in batch.workers:
+                worker.kill()
+
+
+# ---- Swift ----
+
+def test_a_whole_batch_on_swift_listed_by_pages_and_with_the_bytes_of_a_local_one():
+    server = swift()
+    environment = {**store_tool.CLEAN, **server.environment()}
+    with cli.scratch() as tmp:
+        snapshot = cli.football_snapshot(tmp)
+        cli.football_run(snapshot, tmp / "local", "--limit", 130)
+        said = cli.football_run(snapshot, "s3://results/whole/a b+ü", "--limit", 130, env=environment)
+        cli.says(said.stderr, "does not honour conditional writes")
+        prefix = "whole/a b+ü/"
+        there = names_in(server, prefix)
+        local = sorted(p.name for p in (tmp / "local").glob("*.zip"))
+        assert [n for n in there if n.endswith(".zip")] == local and len(local) == 130
+        for name in local[::15]:
+            status, headers, body = server.request("GET", f"/results/{prefix}{name}")
+            assert status == 200 and body == (tmp / "local" / name).read_bytes()
+            assert headers["Content-Type"] == "application/zip"
+            comment = zipfile.ZipFile(io.BytesIO(body)).comment
+            pieces = [headers.get(f"x-amz-meta-hiwari-result-{i}", "") for i in range(1, 7)]
+            assert json.loads("".join(pieces)) == json.loads(comment), pieces
+        again = cli.football_run(snapshot, "s3://results/whole/a b+ü", "--limit", 130, env=environment)
+        cli.says(again.stdout, "130")
+        assert not [n for n in names_in(server, prefix) if n.startswith("_probe")]
+
+
+def test_the_batch_records_that_writes_are_unconditional_and_replacing_is_refused():
+    server = swift()
+    with batch_on(server, server.environment(), "s3://results/recorded") as batch:
+        cli.says(batch.enqueue("--limit", 12).stderr, "does not honour conditional writes")
+        found = json.loads(server.request("GET", "/results/recorded/_batch.json")[2])
+        assert found["conditional_writes"] is False and found["dest"] == f"s3+{server.url}/results/recorded"
+        batch.environment = {**store_tool.CLEAN, **server.environment(endpoint=False)}  # a worker knows from the batch
+        batch.finish()
+        assert batch.status()["done"] == 12
+        batch.environment = {**store_tool.CLEAN, **server.environment()}
+        refused = batch.enqueue("--limit", 12, "--format", "npz", "--replace-stale", code=78).stderr
+        cli.says(refused, "conditional writes", "--replace-stale is refused", "another destination")
+        refused = batch.hiwari("reconcile", batch.name, "--replace-stale", code=78).stderr
+        cli.says(refused, "--replace-stale is refused")
+        batch.redis_cli("FLUSHALL")
+        victim = [n for n in names_in(server, "recorded/") if n.endswith(".zip")][5]
+        server.request("DELETE", f"/results/recorded/{victim}")
+        batch.hiwari("reconcile", batch.name, "--dest", "s3://results/recorded")
+        batch.finish()
+        assert victim in names_in(server, "recorded/")
+
+
+def test_an_endpoint_is_given_by_option_environment_or_record():
+    server = swift()
+    with batch_on(server, server.environment(endpoint=False), "s3://results/given") as batch:
+        batch.enqueue("--limit", 2, "--endpoint", server.url)
+        batch.finish()
+        assert len(names_in(server, "given/")) == 6
+        snapshot, spec = batch.snapshot, batch.spec
+        cli.run("run", "--snapshot", snapshot, "--spec", spec, "--limit", 2, "--dest", "s3://results/given2", "--endpoint",
+                server.url + "/", env=batch.environment)
+        cli.run("run", "--snapshot", snapshot, "--spec", spec, "--limit", 2, "--dest", f"s3+{server.url}/results/given3",
+                env=batch.environment)
+        assert len(names_in(server, "given2/")) == 6 == len(names_in(server, "given3/"))
+        wrong = cli.run("run", "--snapshot", snapshot, "--spec", spec, "--dest", "s3://results/x", "--endpoint",
+                        "127.0.0.1:80", env=batch.environment, code=78)
+        cli.says(wrong.stderr, "endpoint", "http://")
+
+
+def test_operations_and_refusals_on_swift():
+    server = swift()
+    environment = server.environment()
+    for prefix in ("plain", "a b", "ü/日割り", "100%&+=~'()!*", "q?x=1#z;:@$,[]"):
+        url = f"s3://results/{prefix}"
+        with cli.scratch() as tmp:
+            for name, data in (("x=1.zip", SMALL), ("empty", b""), ("large", SMALL * 3000)):
+                assert store_tool.put(environment, url, name, data, 0, '{"a":"b"}').ok
+                assert store_tool.put(environment, url, name, data).changed
+                assert store_tool.run(environment, url, "get", name, tmp / "got").ok
+                assert (tmp / "got").read_bytes() == data
+            listed = store_tool.run(environment, url, "list", "")
+            assert [line.split()[:2] for line in listed.lines] == [
+                ["empty", "0"], ["large", str(len(SMALL) * 3000)], ["x=1.zip", str(len(SMALL))]]
+            for args, data in (((7,), SMALL[-7:]), ((5, 10), SMALL[5:15]), ((10**6, 10), b""), ((10**9,), SMALL)):
+                assert store_tool.run(environment, url, "get", "x=1.zip", tmp / "got", *args).ok
+                assert (tmp / "got").read_bytes() == data, args
+            generation = int(listed.lines[2].split()[2])
+            assert store_tool.put(environment, url, "x=1.zip", b"new", generation + 1).changed
+            assert store_tool.put(environment, url, "x=1.zip", b"new", generation).ok
+            assert store_tool.run(environment, url, "delete", "x=1.zip", generation).changed
+            assert store_tool.run(environment, url, "delete", "x=1.zip", -1).ok
+            assert store_tool.run(environment, url, "get", "x=1.zip", tmp / "got").absent
+    cases = (({"AWS_SECRET_ACCESS_KEY": "wrong"}, "s3://results/x", ("403", "SignatureDoesNotMatch", "keys")),
+             ({"AWS_ACCESS_KEY_ID": "nobody"}, "s3://results/x", ("403",)),
+             ({"AWS_REGION": "mars-1"}, "s3://results/x", ("HTTP 40", "region")),
+             ({}, "s3://nowhere/x", ("NoSuchBucket", "another destination")))
+    for change, url, words in cases:
+        said = store_tool.run({**environment, **change}, url, "list", "")
+        assert said.failed, said
+        cli.says(said.words, *words)
+        assert store_tool.put({**environment, **change}, url, "a", b"x").failed
+    assert store_tool.put({**environment, "AWS_SESSION_TOKEN": "to/ken+of=="}, "s3://results/session", "a", b"x").ok
+
+
+# ---- keys ----
+
+def test_keys_come_from_the_environment_or_a_profile_in_the_shared_files():
+    with s3_server.serve() as server:
+        def said(environment):
+            server.objects.clear()
+            return store_tool.put({"HOME": str(server.tmp), "AWS_ENDPOINT_URL_S3": server.url, **environment},
+                                  "s3://bucket-1/p", "a.zip", SMALL)
+        keys = "aws_access_key_id = id\naws_secret_access_key={}\n".format(s3_server.SECRET)
+        none = said({})
+        assert none.failed and none.code == -5
+        cli.says(none.words, "AWS_ACCESS_KEY_ID", "profile default", ".aws/credentials")
+        folder = server.tmp / ".aws"
+        folder.mkdir()
+        (folder / "credentials").write_text(f"# keys\n[other]\n{keys}\n[default]\naws_access_key_id = wrong\n")
+        assert said({"AWS_PROFILE": "other"}).ok
+        cli.says(said({"AWS_PROFILE": "absent"}).words, "profile absent")
+        (folder / "credentials").write_text(f"[default]\n{keys}")
+        assert said({}).ok
+        (folder / "credentials").rename(server.tmp / "elsewhere")
+        assert said({"AWS_SHARED_CREDENTIALS_FILE": str(server.tmp / "elsewhere")}).ok
+        (folder / "config").write_text(f"[profile work]\nregion = eu-north-1\n{keys}aws_session_token = t\n")
+        assert said({"AWS_PROFILE": "work"}).ok
+        assert "/eu-north-1/s3/" in server.last_authorization
+        assert said({"AWS_PROFILE": "work", "AWS_REGION": "eu-west-3"}).ok
+        assert "/eu-west-3/s3/" in server.last_authorization
+        assert said({"AWS_ACCESS_KEY_ID": "i d", "AWS_SECRET_ACCESS_KEY": "x"}).failed
+        assert not server.problems, server.problems
+
+
+# ---- conditional writes ----
+
+def probe(server):
+    return store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "probe")
+
+
+def test_the_probe_tells_servers_apart_and_leaves_nothing():
+    for conditional in ("honoured", "ignored", "501"):
+        with s3_server.serve(conditional) as server:
+            said = probe(server)
+            assert (said.ok, said.unconditional) == (conditional == "honoured", conditional != "honoured"), said
+            assert not server.objects and not server.problems
+
+
+def test_where_writes_are_conditional_nothing_is_overwritten_and_stale_results_are_replaced():
+    with s3_server.serve() as server:
+        with batch_on(server, s3_server.environment(server), "s3://bucket-1/features") as batch:
+            said = batch.enqueue("--limit", 20)
+            assert "conditional" not in said.stderr
+            key = json.loads(server.objects["features/_batch.json"].data)
+            assert key["conditional_writes"] is True
+            victim = key["keys"]["list"][4]
+            server.put(f"features/{victim}.zip", b"PK another")
+            batch.finish()
+            assert server.objects[f"features/{victim}.zip"].data == b"PK another"
+            cli.says(batch.status()["failures"][0]["error"], "another result is there")
+            batch.hiwari("reconcile", batch.name, "--replace-stale", "--include-failed")
+            batch.finish()
+            assert batch.status()["failed"] == 0 and len(server.objects[f"features/{victim}.zip"].data) > 100
+            assert not server.problems, server.problems
+
+
+def test_every_fault_at_a_conditional_put_a_read_and_a_listing():
+    made = {**{f"{code}": lambda code=code: faults.status(code, "<Error><Code>SlowDown</Code><Message>Please reduce your "
+                                                          "request rate.</Message></Error>", kind="application/xml")
+               for code in (429, 500, 503)},
+            "lose": faults.lose, "refuse": faults.refuse, "cut": lambda: faults.cut(20), "after": lambda: faults.after(503),
+            "stall": lambda: faults.stall(30), "nonsense": faults.nonsense}
+    test_gcs_faults.each(made.items(), fault_at_put_read_and_list)
+
+
+def fault_at_put_read_and_list(label, make):
+    with s3_server.serve() as server, cli.scratch() as tmp:
+        for step in ("put", "get", "list"):
+            server.misbehave(step, 0, make())
+        environment = s3_server.environment(server)
+        said = store_tool.put(environment, "s3://bucket-1/p", "a.zip", SMALL)
+        assert said.ok and server.objects["p/a.zip"].data == SMALL and server.writes == ["p/a.zip"], (label, said)
+        assert store_tool.run(environment, "s3://bucket-1/p", "get", "a.zip", tmp / "got").ok, label
+        assert (tmp / "got").read_bytes() == SMALL
+        assert len(store_tool.run(environment, "s3://bucket-1/p", "list", "").lines) == 1, label
+        assert not server.problems, (label, server.problems)
+
+
+def test_senseless_answers_are_errors_with_words():
+    bad = {"empty": faults.status(200, b"", kind="text/plain"), "html": faults.status(200, "<html>hotel", kind="text/html"),
+           "bomb": faults.status(200, '<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult>&a;</ListBucketResult>', kind="x"),
+           "cut": faults.garbage(b"<ListBucketResult><Contents><Key>a</Key>"),
+           "endless": faults.garbage(b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"),
+           "no etag": faults.garbage(b"<ListBucketResult><Contents><Key>p/a</Key><Size>3</Size></Contents></ListBucketResult>"),
+           "redirect": faults.status(301, "<Error><Code>PermanentRedirect</Code></Error>", {"Location": "http://x.example/"}),
+           "403": faults.status(403, "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large"
+                                     "</Message></Error>", kind="application/xml")}
+    for label, fault in bad.items():
+        with s3_server.serve() as server:
+            server.clock_ahead_s = -7200
+            server.rule = lambda step, number: fault
+            said = store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "list", "")
+            assert said.failed and len(said.words) > 30, (label, said)
+            assert store_tool.put(s3_server.environment(server), "s3://bucket-1/p", "a", SMALL).failed
+            if label == "403":
+                cli.says(said.words, "RequestTimeTooSkewed", "7200 s ahead of the server's")
+            assert all(there.data == SMALL for there in server.objects.values())
+
+
+def test_pages_are_followed_and_secrets_are_not_in_errors():
+    with s3_server.serve() as server:
+        server.page = 7
+        for i in range(30):
+            server.put(f"p/{i:02}&<>.zip" if i == 9 else f"p/{i:02}.zip", SMALL)
+        listed = store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "list", "")
+        assert len(listed.lines) == 29 and server.count("list") == 5 and not server.problems, server.problems
+        server.forbidden = "AccessDenied"
+        environment = {**s3_server.environment(server), "AWS_SESSION_TOKEN": "session-token"}
+        for args in (("list", ""), ("get", "a", "/dev/null")):
+            said = store_tool.run(environment, "s3://bucket-1/p", *args)
+            cli.says(said.words, "AccessDenied")
+            for secret in (s3_server.SECRET, "session-token", "Signature=" + "0"):
+                assert secret not in said.line + said.stderr
+
+
+def test_bad_buckets_and_endpoints_are_refused_before_anything_is_asked():
+    with s3_server.serve() as server:
+        for url in ("s3://", "s3://ab", "s3://a b/x", "s3://bucket..1/x", "s3://bucket-1//x", "s3://bucket-1/../x",
+                    "s3+http://", "s3+http://host:80", "s3+http:///bucket-1/x", "s3+http://ho st/bucket-1/x",
+                    "s3+http://user:secret@host/bucket-1/x"):
+            environment = s3_server.environment(server)
+            if url.startswith("s3+"):
+                del environment["AWS_ENDPOINT_URL"]
+            said = store_tool.run(environment, url, "open")
+            assert said.failed and said.code == -5, (url, said)
+        assert not server.steps
+
+
+if __name__ == "__main__":
+    tap.main()
