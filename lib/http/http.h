@@ -66,12 +66,13 @@ struct http_request {
 
 /* Ask, again where Google's rules for retries allow it (408, 429, 5xx but for S3's 501, and when no
  * answer came), with exponential backoff and jitter, not before Retry-After, until the deadline. A
- * 401 is asked once more with a fresh authorization. Returns 0                any other answer,
- * *ret filled in: the caller looks at the status ERR_RETRY        the deadline is over and the last
- * answer was one of those: its own words ERR_UNREACHABLE  the deadline is over and the last attempt
- * had no answer ERR_CONFIG       the certificate is not trusted, the URL cannot be, a redirect, or
- * authorize's ERR_INPUT        the answer is longer than max_answer When ret->attempts > 1 or a
- * failure is returned, an earlier attempt may have had its effect. */
+ * 401 is asked once more with a fresh authorization.
+ *
+ * 0: any other answer, *ret filled in; the caller looks at the status. ERR_RETRY: the deadline is
+ * over and the last answer was one of those; its own words. ERR_UNREACHABLE: the deadline is over
+ * and the last attempt had no answer. ERR_CONFIG: the certificate is not trusted, the URL cannot
+ * be, a redirect, or authorize's. ERR_INPUT: the answer is longer than max_answer. When
+ * ret->attempts > 1 or a failure is returned, an earlier attempt may have had its effect. */
 int http_call(struct http *http, const struct http_request *request, struct http_answer *ret,
               struct err *err);
 
