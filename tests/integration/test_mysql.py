@@ -123,6 +123,15 @@ def test_without_a_primary_key_rows_stand_in_order_of_all_columns():
         assert len(ids) == 2  # the view has another name
 
 
+def test_little_memory_gives_the_same_snapshot():
+    wish = "big=SELECT day - INTERVAL (id * 7919 % 400) DAY AS day, id % 7 AS g, id, w, CONCAT('w', id % 9000) AS v FROM big,time=day,group=g"
+    with cli.scratch() as tmp:
+        create(tmp / "s", wish)
+        create(tmp / "little", wish, more=["--memory", "1M"])
+        assert snapshot.identity(tmp / "s") == snapshot.identity(tmp / "little")
+        cli.run("snapshot", "verify", tmp / "little")
+
+
 def test_selects_may_hold_commas_comments_and_a_semicolon():
     with cli.scratch() as tmp:
         create(tmp / "s", "q=  SELECT day, v * 2 AS w, 'a,time=b' AS t FROM small WHERE v IN (10,20) -- all ;  ,time=day")
