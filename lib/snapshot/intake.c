@@ -351,7 +351,7 @@ static int merge_all(struct intake *in, struct err *err)
         .arrival = order_memory,
     };
     return merge_write(build_dir(in->builder), &in->table, in->shape.kept, parts, in->n_runs + 1,
-                       build_layout(in->builder), err);
+                       &in->spool, build_layout(in->builder), err);
 }
 
 int intake_close(struct intake *in, struct err *err)

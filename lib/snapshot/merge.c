@@ -17,7 +17,7 @@
 #include "snapshot/sort.h"
 #include "snapshot/table_writer.h"
 
-enum { STRETCH_BYTES = 65536 };
+enum { STRETCH_BYTES = 65536, FORGET_ROWS = 4 * TABLE_BLOCK_ROWS };
 
 struct stretch {
     int32_t part, rows;
@@ -35,6 +35,7 @@ struct merge {
     int n_parts;
     struct merge_part *parts;              /* the kept rows first, if any */
     struct merge_dictionary *dictionaries; /* one for each column; of strings */
+    const struct spool *spool;             /* of the parts */
     struct spool strings, order;
     const struct stretch *stretches;
     int64_t n_stretches;
@@ -204,10 +205,19 @@ static int add_stretch(struct merge *m, struct spool_stream *stream, int part, i
     return spool_stream_add(stream, &stretch, sizeof(stretch), err);
 }
 
+/* A file that nobody else maps counts as this process's own memory as far as it was read. */
+static void forget_read(const struct merge *m)
+{
+    spool_forget(m->spool);
+    spool_forget(&m->strings);
+    spool_forget(&m->order);
+}
+
 static int merge_rows(struct merge *m, struct heap *heap, int64_t row, struct spool_stream *stream,
                       struct err *err)
 {
     struct last last = {0};
+    int64_t forgotten = row;
     while (heap->n > 0) {
         int p = heap->item[0], second = heap_second(heap);
         int64_t start = m->next[p];
@@ -223,6 +233,10 @@ static int merge_rows(struct merge *m, struct heap *heap, int64_t row, struct sp
         int r = add_stretch(m, stream, p, m->next[p] - start, err);
         if (r < 0)
             return r;
+        if (row - forgotten >= FORGET_ROWS) {
+            forget_read(m);
+            forgotten = row;
+        }
         if (more)
             heap_sift(heap, 0);
         else
@@ -307,6 +321,7 @@ static int flush(struct flow *f, struct err *err)
 {
     struct column block = column_slice(&f->block, 0, f->n);
     f->n = 0;
+    forget_read(f->m);
     return column_writer_add(f->writer, &block, err);
 }
 
@@ -383,9 +398,11 @@ static void set_up(struct merge *m, const struct build_table *table, const struc
 }
 
 int merge_write(const char *base, const struct build_table *table, const struct intake_kept *kept,
-                const struct merge_part *parts, int n_parts, struct layout *layout, struct err *err)
+                const struct merge_part *parts, int n_parts, const struct spool *spool,
+                struct layout *layout, struct err *err)
 {
-    CLEANUP(merge_deinit) struct merge m = {.strings = SPOOL_NONE, .order = SPOOL_NONE};
+    CLEANUP(merge_deinit)
+    struct merge m = {.spool = spool, .strings = SPOOL_NONE, .order = SPOOL_NONE};
     set_up(&m, table, kept, parts, n_parts);
     int r = spool_open(&m.strings, base, err);
     if (r == 0)

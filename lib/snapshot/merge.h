@@ -7,6 +7,7 @@
 
 #include "snapshot/intake.h"
 #include "snapshot/layout.h"
+#include "snapshot/spool.h"
 
 /* Rows of the table that are in its order, and stand there without copying: in memory or mapped. */
 struct merge_part {
@@ -22,9 +23,9 @@ struct merge_part {
 
 /* Write the table below base. Of table->columns names, types and scales are used. kept may be NULL;
  * all of its rows come before those of the parts, which are in order of arrival. ERR_INPUT names
- * both places of a key that occurs twice. */
+ * both places of a key that occurs twice. spool: where the parts on disk lie, if there are any. */
 int merge_write(const char *base, const struct build_table *table, const struct intake_kept *kept,
-                const struct merge_part *parts, int n_parts, struct layout *layout,
-                struct err *err);
+                const struct merge_part *parts, int n_parts, const struct spool *spool,
+                struct layout *layout, struct err *err);
 
 #endif

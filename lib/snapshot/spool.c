@@ -74,6 +74,12 @@ int spool_map(struct spool *spool, struct err *err)
     return 0;
 }
 
+void spool_forget(const struct spool *spool)
+{
+    if (spool->map)
+        madvise(spool->map, spool->map_bytes, MADV_DONTNEED);
+}
+
 void spool_stream_init(struct spool_stream *stream, struct spool *spool, int64_t at, size_t cap)
 {
     *stream = (struct spool_stream){.spool = spool, .at = at, .cap = cap, .buf = mem_alloc(cap)};

@@ -35,6 +35,8 @@ int spool_put(struct spool *spool, int64_t at, const void *data, size_t len, str
 /* All that was reserved, read-only, at spool->map until spool_deinit. Bytes that were not put are
  * 0. */
 int spool_map(struct spool *spool, struct err *err);
+/* Pages of the map that were read stay in the page cache and count no more as this process's. */
+void spool_forget(const struct spool *spool);
 
 /* Small pieces, put one behind the other from a place on. */
 struct spool_stream {
