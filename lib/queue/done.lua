@@ -59,7 +59,6 @@ if #done > 0 then
     end
 end
 
--- step: done.forget
 -- A worker that tells of all that it holds holds nothing; else the keys that are its own no more are
 -- taken out of its list.
 local text = call('HGET', WORKERS, ARGV[2])

@@ -21,5 +21,5 @@ if ahead(noted_ms + interval, interval) then
     return {'OK', 0, failed, noted_ms + interval - now}
 end
 -- step: news.claim
-call('HSET', BATCH, 'noted', failed, 'noted_ms', time_text(now))
+call('HSET', BATCH, 'noted', failed, 'noted_ms', now_text)
 return {'OK', failed - noted, failed, 0}

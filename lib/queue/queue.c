@@ -30,7 +30,7 @@
  * says it because a record alone can only be found by reading all of them. fsck compares the two,
  * and both with the number of records that the batch counts. Sorted sets, not lists, hold what
  * waits: any key can be asked for and taken out in bounded time. A million keys like dates take 175
- * bytes each while pending and 178 when done at the first attempt (Redis 7.0): a record that says
+ * bytes each while pending and 182 when done at the first attempt (Redis 7.0): a record that says
  * nothing yet is one letter, workers are numbers, and a key's first lease is told by its record
  * alone.
  *
@@ -41,12 +41,13 @@
  * permits, after which it permits the others: finished work can be told even then.
  *
  * LEASES. lease takes back at most a hundred expired leases, promotes at most a hundred delayed
- * keys that are due, pops keys, and gives each a token: the batch's sequence number, which a
- * failover may roll back, and the call's random nonce, which it cannot. There is no reaper; whoever
- * looks for work takes back. A deadline farther off than the lease time can only come from another
- * server's clock, and counts as reached (a second of slack lets a clock step back); so does a due
- * time beyond the longest backoff. renew, done, fail and release compare the token with the
- * record's and answer OK, STALE or, where this very verb with this token was heard before, ALREADY.
+ * keys that are due, takes the keys that come first, and gives each a token: the number of the
+ * call, which a failover may roll back, two digits for the key's place in it, and the call's random
+ * nonce, which a failover cannot. There is no reaper; whoever looks for work takes back. A deadline
+ * farther off than the lease time can only come from another server's clock, and counts as reached
+ * (a second of slack lets a clock step back); so does a due time beyond the longest backoff. renew,
+ * done, fail and release compare the token with the record's and answer OK, STALE or, where this
+ * very verb with this token was heard before, ALREADY.
  *
  * TWO BUDGETS. fail costs an attempt. A lease that was lost or released costs an interruption if
  * work on the key had begun, and nothing otherwise. After two interruptions a key is suspected of

@@ -97,10 +97,14 @@ int mysql_link_failure(struct mysql_link *link, MYSQL_STMT *stmt, struct err *er
 
 /* Chapter: connecting. */
 
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs"
+
 static void set_tls(MYSQL *mysql, const struct mysql_url *url)
 {
     if (url->ssl_ca)
         mysql_options(mysql, MYSQL_OPT_SSL_CA, url->ssl_ca);
+    else if (url->tls == MYSQL_TLS_VERIFY) /* named, or newer libraries may be content with less */
+        mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, SYSTEM_AUTHORITIES);
     if (url->ssl_cert)
         mysql_options(mysql, MYSQL_OPT_SSL_CERT, url->ssl_cert);
     if (url->ssl_key)

@@ -13,12 +13,14 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "batch/result.h"
 
-enum { UPLOAD_PATIENCE_MS = 60000, PACK_MIN = 4 };
+enum { UPLOAD_PATIENCE_MS = 60000, UPLOAD_WAIT_MS = 100, UPLOAD_WAIT_MAX_MS = 5000, PACK_MIN = 4 };
 
 struct uploaders {
     const struct job *job;
@@ -56,14 +58,23 @@ static int pack(struct uploaders *u, const struct held_key *key, struct result *
 
 enum { LEASE_LOST = 100 };
 
-/* The store tries again by itself, for as long as it may. */
+/* Put, again while the store asks for it and the lease is held. A store behind a network tries
+ * again by itself for as long, so what it says then is its last word. */
 static int put(struct uploaders *u, struct held_key *key, const struct result *result,
                struct err *err)
 {
-    if (!held_may_upload(u->held, key))
-        return LEASE_LOST;
-    fault_point("before-put");
-    return result_put(u->job->store, result, key->lease.expect, NULL, err);
+    struct retry retry = retry_start(clock_ms() + UPLOAD_PATIENCE_MS, UPLOAD_WAIT_MS,
+                                     UPLOAD_WAIT_MAX_MS, random_u64());
+    for (;;) {
+        if (!held_may_upload(u->held, key))
+            return LEASE_LOST;
+        fault_point("before-put");
+        int r = result_put(u->job->store, result, key->lease.expect, NULL, err);
+        int64_t wait_ms = r == ERR_RETRY ? retry_next(&retry, clock_ms(), 0) : -1;
+        if (wait_ms < 0)
+            return r;
+        clock_sleep_ms(wait_ms);
+    }
 }
 
 static void fail(struct uploaders *u, struct held_key *key, const struct err *err)

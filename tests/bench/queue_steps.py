@@ -168,9 +168,9 @@ def crowd(bench):
         while process.poll() is None:
             calls, now = server.calls(), time.monotonic()
             scripts = calls.get("evalsha", 0)
-            if before is not None and now - last > 0.05:
-                most = max(most, (scripts - before) / (now - last))
-            before, last = scripts, now
+            if before is None or now - last > 1:
+                most = max(most, (scripts - before) / (now - last)) if before is not None else 0
+                before, last = scripts, now
             connections = max(connections, int(server.info("clients")["connected_clients"]))
             time.sleep(0.1)
         got = json.loads(process.stdout.read())

@@ -560,6 +560,9 @@ def test_tls_with_verification():
         server().start("--skip-ssl")
         refused(78, url=url("?ssl-mode=required"), **options)
         refused(78, url=url(f"?ssl-ca={tmp}/ca.pem"), **options)
+        create(tmp / "plain", url=server().tcp_url("d", "reader", more="?ssl-mode=disabled"),
+               **without_terminal(MYSQL_PWD=reader()))
+        create(tmp / "socket")  # whatever the library's own default is
 
 
 # ---- progress ----

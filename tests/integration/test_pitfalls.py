@@ -85,8 +85,8 @@ def test_row_1_a_worker_that_dies_right_after_the_lease_call_loses_no_key():
         after_lease_time()
         assert [key for key, _ in batch.lease("w2")] == ["k1"], "the key is lost"
 
-    shows(scenario, "lease.lua", ("    call('ZADD', LEASED, unpack(leased))\n    call('HSET', RECORDS, unpack(changed))\n    worker_save",
-                                  "    worker_save"))
+    shows(scenario, "lease.lua", ("    call('ZADD', LEASED, unpack(leased))\n    call('HSET', RECORDS, unpack(changed))\n    local more",
+                                  "    local more"))
 
 
 def test_row_2_done_of_a_worker_whose_lease_was_taken_over_is_stale():
@@ -98,7 +98,7 @@ def test_row_2_done_of_a_worker_whose_lease_was_taken_over_is_stale():
         assert batch.verb("done", "w1", late, 1, 1) == "STALE"
         assert batch.count("done") == 0
 
-    shows(scenario, "done.lua", ("local mine = token == ARGV[4 * i]", "local mine = true"))
+    shows(scenario, "done.lua", ("find(text, token, 1, true)", "find(text, '%d+%-%x+')"))
 
 
 def test_row_5_a_dead_workers_key_comes_back_after_a_short_lease():
@@ -108,9 +108,8 @@ def test_row_5_a_dead_workers_key_comes_back_after_a_short_lease():
         after_lease_time()
         assert len(batch.lease("w2", 2)) == 2, "the dead worker's key is not back yet"
 
-    shows(scenario, "lease.lua", ("    local deadline = time_text(now + b.lease_ms)\n    local random",
-                                  "    b.lease_ms = 2820000\n    local deadline = time_text(now + b.lease_ms)\n    local random"),
-          ("local lost = due(LEASED, b.lease_ms)", "local lost = due(LEASED, 2820000)"))
+    shows(scenario, "lease.lua", ("string.format('%.0f', now + lease_ms)", "string.format('%.0f', now + 2820000)"),
+          ("back > now + lease_ms + SLACK_MS", "back > now + 2820000 + SLACK_MS"))
 
 
 def test_row_5_a_renewed_lease_is_kept_however_long_the_work_takes():
@@ -174,8 +173,8 @@ def test_row_9_a_workers_clock_decides_nothing():
         assert not batch.lease("w2"), "a worker whose clock is ahead took a key that another holds"
 
     # The time is the caller's, and w2's clock is two minutes ahead.
-    shows(scenario, "prelude.lua", ("local now = clock[1] * 1000 + math.floor(clock[2] / 1000)",
-                                    "local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + (ARGV[2] == 'w2' and 120000 or 0)"))
+    shows(scenario, "prelude.lua", ("local now = tonumber(now_text)",
+                                    "local now = tonumber(now_text) + (ARGV[2] == 'w2' and 120000 or 0)"))
 
 
 def test_row_10_a_key_that_is_leased_but_has_no_deadline_is_found_and_given_back():
@@ -234,19 +233,19 @@ def test_row_29_a_worker_of_the_last_run_does_nothing_to_this_one():
         batch.call("control", "cancel")
         batch.begin(incarnation="inc-2")
         assert batch.call("done", "w1", *lease, 1, 1) == ["GONE"]
-        assert batch.call("add", "p", "k2", "") == ["GONE"]
+        assert batch.call("add", "p", 0, "k2") == ["GONE"]
         assert batch.call("lease", "w1", "", "", 1, "f" * 12, 0)[0] == "GONE"
 
-    shows(scenario, "prelude.lua", ("if v[1] ~= incarnation then", "if not v[1] then"))
+    shows(scenario, "done.lua", ("if call('HGET', BATCH, 'inc') ~= ARGV[1] then", "if false then"))
 
 
 def test_row_29_a_sealed_batch_takes_no_more_keys():
     def scenario(batch):
         batch.fill(["k1"])
-        assert batch.call("add", "p", "k2", "") == ["OK", 0, 0, 1]
+        assert batch.call("add", "p", 0, "k2") == ["OK", 0, 0, 1]
         assert batch.count("pending") == 1, "a key was added late"
 
-    shows(scenario, "add.lua", ("if b.sealed then", "if false then"))
+    shows(scenario, "add.lua", ("if b[2] == '1' then", "if false then"))
 
 
 # ---- with the programs ----
@@ -279,7 +278,7 @@ def shows_in_c(scenario, patches):
     for program in ("meson", "ninja"):
         if not shutil.which(program):
             raise tap.Skip(f"{program} is not installed, so nothing can be built")
-    scenario(Programs(None, 60))
+    scenario(Programs((cli.HIWARI, cli.WORKER), 60))
     with patched.programs(patches) as pair:
         breaks(scenario, Programs(pair, 6))
 
@@ -305,7 +304,8 @@ def test_row_2_an_upload_replaces_nothing():
             batch.worker().wait(0)
             assert other.read_bytes() == b"of another worker", "it was replaced"
 
-    shows_in_c(scenario, {"lib/worker/uploader.c": [("key->lease.expect, NULL, err)", "STORE_EXPECT_ANYTHING, NULL, err)")]})
+    shows_in_c(scenario, {"lib/worker/uploader.c": [
+        ("key->lease.expect, NULL, err)", "STORE_EXPECT_ANYTHING, NULL, err)")]})
 
 
 def first_key(batch):
@@ -317,12 +317,11 @@ def test_row_3_leases_are_renewed_while_every_core_computes():
         with programs.batch() as batch, busy_cores():
             batch.enqueue("--limit", 1, "--lease-seconds", 3)
             worker = batch.worker(fault="slow:computing:7000")
-            worker.wait(0)
+            worker.wait(0, 10 + programs.patience)
             assert not worker.said("was lost") and not worker.said("came too late"), worker.text()
             assert batch.status()["interruptions"] == 0
 
-    shows_in_c(scenario, {"lib/worker/heartbeat.c": [("        if (now >= h->renew_at_ms)\n            renew(h, true);\n        else if (news",
-                                                      "        if (news")]})
+    shows_in_c(scenario, {"lib/worker/heartbeat.c": [("if (now >= h->renew_at_ms)\n", "if (false)\n")]})
 
 
 def test_row_4_a_hung_key_ends_and_is_not_renewed_for_ever():
@@ -332,7 +331,8 @@ def test_row_4_a_hung_key_ends_and_is_not_renewed_for_ever():
             batch.worker(fault="slow:computing:600000").wait(70, programs.patience)
             assert batch.status()["failures"][0]["class"] == "timeout"
 
-    shows_in_c(scenario, {"lib/worker/heartbeat.c": [("if (held_overdue(h->held,", "if (false && held_overdue(h->held,")]})
+    shows_in_c(scenario, {"lib/worker/heartbeat.c": [
+        ("if (held_overdue(h->held,", "if (false && held_overdue(h->held,")]})
 
 
 def test_row_9_a_worker_that_could_not_renew_does_not_upload():
@@ -342,32 +342,35 @@ def test_row_9_a_worker_that_could_not_renew_does_not_upload():
             worker = batch.worker(fault="slow:computing:5000")
             cli.wait_until(lambda: batch.status()["leased"] == 1, "the key is leased")
             batch.redis_cli("CLIENT", "PAUSE", 60000)
-            cli.wait_until(lambda: worker.said("lease was lost") or cli.results(batch.dest), "the lease is lost")
-            time.sleep(6)
+            cli.wait_until(lambda: worker.said("lease was lost") or worker.said("lease had run out") or
+                           cli.results(batch.dest), "the lease is lost")
+            time.sleep(6 if worker.said("lease was lost") else 0)  # what is computing comes out
             assert not cli.results(batch.dest), "uploaded without a lease"
 
-    shows_in_c(scenario, {"lib/worker/held.c": [("bool may = !key->lost && clock_ms() < key->lease.deadline_ms;", "bool may = true;"),
-                                                ("now_ms < key->lease.deadline_ms)\n            continue;\n        lose", "true)\n            continue;\n        lose")]})
+    shows_in_c(scenario, {"lib/worker/held.c": [
+        ("bool may = !key->lost && clock_ms() < key->lease.deadline_ms;", "bool may = true;"),
+        ("key->stage >= HELD_FINISHED || now_ms < key->lease.deadline_ms)", "true || now_ms == 0)")]})
 
 
 def test_row_11_scripts_that_redis_forgot_are_sent_again():
     def scenario(programs):
         with programs.batch() as batch:
-            cli.run("enqueue", batch.name, "--limit", 2, "--spec", batch.spec, "--snapshot", batch.snapshot, "--dest",
-                    f"file://{batch.dest}", "--redis", batch.redis)
+            patched_program, batch.program = batch.program, None
+            batch.enqueue("--limit", 2)
+            batch.program = patched_program
             batch.redis_cli("SCRIPT", "FLUSH")
             batch.worker().wait(0)
             assert batch.has_success()
 
-    shows_in_c(scenario, {"lib/queue/redis.c": [("        if (reply_is_noscript(reply))\n            *ret_unknown = true;\n        else if", "        if")]})
+    shows_in_c(scenario, {"lib/queue/redis.c": [
+        ("if (reply_is_noscript(reply))", "if (false && reply_is_noscript(reply))")]})
 
 
 def test_row_13_durable_waits_outside_of_any_script():
     def scenario(programs):
-        with programs.batch() as batch, cli.redis("--replicaof", "no", "one") as replica:
-            # The replica listens on a socket too; it can follow the master only by TCP.
+        with programs.batch() as batch, cli.redis() as replica:
             port = free_port()
-            batch.redis_cli("CONFIG", "SET", "port", port)
+            batch.redis_cli("CONFIG", "SET", "port", port)  # a replica follows by TCP only
             scripts.Redis(replica)("REPLICAOF", "127.0.0.1", port)
             cli.wait_until(lambda: "state=online" in batch.redis_cli("INFO", "replication"), "the replica follows")
             said = batch.enqueue("--limit", 2, "--durable").stderr
@@ -396,7 +399,8 @@ def test_row_14_what_redis_lost_is_rebuilt_from_the_destination():
             batch.worker().wait(0, programs.patience)
             assert batch.status()["done"] == 3 and batch.written() == there and batch.has_success()
 
-    shows_in_c(scenario, {"lib/batch/reconcile.c": [("    if (c->result->rebuilt || !c->sealed)\n        return rebuild(c, err);", "    (void)rebuild;\n    if (c->result->rebuilt || !c->sealed)\n        return 0;")]})
+    shows_in_c(scenario, {"lib/batch/reconcile.c": [
+        ("        return rebuild(c, err);", "        return c ? 0 : rebuild(c, err);")]})
 
 
 def test_row_15_a_redis_that_evicts_is_refused():
@@ -405,7 +409,8 @@ def test_row_15_a_redis_that_evicts_is_refused():
             batch.redis_cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
             cli.says(batch.enqueue("--limit", 2, code=78).stderr, "noeviction")
 
-    shows_in_c(scenario, {"lib/queue/queue.c": [("if (r == 0 && !options->allow_eviction)", "if (false && !options->allow_eviction)")]})
+    shows_in_c(scenario, {"lib/queue/queue.c": [
+        ("r == 0 && !options->allow_eviction", "false && !options->allow_eviction")]})
 
 
 def test_row_17_everything_about_a_batch_is_in_one_slot():
@@ -413,14 +418,14 @@ def test_row_17_everything_about_a_batch_is_in_one_slot():
         with programs.batch() as batch, cli.redis("--cluster-enabled", "yes", "--port", str(free_port())) as cluster:
             batch.enqueue("--limit", 3)
             batch.worker().wait(0)
-            keys = [key for key in batch.redis_cli("KEYS", f"hiwari:*{batch.name}*").split()]
+            keys = batch.redis_cli("KEYS", f"hiwari:*{batch.name}*").split()
             assert len(keys) > 5, keys
             slot = scripts.Redis(cluster)
             slots = {slot("CLUSTER", "KEYSLOT", key) for key in keys}
             assert len(slots) == 1, f"{len(keys)} keys in {len(slots)} slots"
 
-    shows_in_c(scenario, {"lib/queue/queue.c": [('mem_printf("hiwari:{%s}:%s", batch, last[i])', 'mem_printf("hiwari:%s:%s", batch, last[i])'),
-                                                ('mem_printf("hiwari:{%s}:batch", batch)', 'mem_printf("hiwari:%s:batch", batch)')]})
+    shows_in_c(scenario, {"lib/queue/queue.c": [
+        ("hiwari:{%s}:%s", "hiwari:%s:%s"), ("hiwari:{%s}:batch", "hiwari:%s:batch")]})
 
 
 def test_row_18_no_worker_has_the_name_of_another():
@@ -435,7 +440,7 @@ def test_row_18_no_worker_has_the_name_of_another():
             assert len(names) == 2, names
 
     shows_in_c(scenario, {"lib/worker/job.c": [
-        (': mem_printf("%s-%ld-%08" PRIx32, host, (long)getpid(), (uint32_t)random_u64());', ': mem_printf("%s", host);')]})
+        ('mem_printf("%s-%ld-%08" PRIx32, host, (long)getpid(), (uint32_t)random_u64());', 'mem_printf("%s", host);')]})
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def results(dest):
 def redis(*options):
     """A private redis-server with these options; its URL. It ends with the block."""
     with scratch() as tmp:
-        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", tmp / "s", "--save", "", "--dir", tmp, *options],
-                                  stdout=subprocess.DEVNULL)
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", tmp / "s", "--save", "", "--dir", tmp,
+                                   *options], stdout=subprocess.DEVNULL)
         try:
             wait_until(lambda: listens(tmp / "s"), "redis-server opens its socket")
             yield f"unix://{tmp}/s"

@@ -77,8 +77,8 @@ class Server:
         self.process.wait()
 
     def _client(self, sql, database=None, check=True, timeout=120):
-        command = [program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--raw",
-                   "--default-character-set=utf8mb4", "--local-infile=1", "--skip-column-names"]
+        command = [program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "--skip-ssl", "--batch",
+                   "--raw", "--default-character-set=utf8mb4", "--local-infile=1", "--skip-column-names"]
         command += [database] if database else []
         done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
         assert not check or done.returncode == 0, f"{sql}\n{done.stderr}"
@@ -97,7 +97,7 @@ class Server:
     @contextlib.contextmanager
     def session(self, sql, database):
         """A client that stays connected after these statements, and with it their locks, until the block ends."""
-        command = [program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch",
+        command = [program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "--skip-ssl", "--batch",
                    "--unbuffered", "--skip-column-names", database]
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:

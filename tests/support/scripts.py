@@ -2,7 +2,7 @@
 # Copyright The hiwari authors
 """scripts.py - the queue's Lua scripts as they are, or with one thing taken out, on a Redis of one's own.
 
-    with scripts.batch({"done.lua": [("local mine = token == ARGV[4 * i]", "local mine = true")]}) as batch:
+    with scripts.batch({"renew.lua": [("if #leased > 0 then", "if false then")]}) as batch:
         key, token = batch.lease("w1")
 """
 import contextlib
@@ -65,8 +65,8 @@ class Batch:
         self.keys = {name: f"hiwari:{{b}}:{name}" for name in NAMES}
 
     def call(self, script, *args, incarnation="inc-1"):
-        text = patched(f"{script}.lua", self.patches)
-        text = embed.needed(patched("prelude.lua", self.patches), text) + text
+        known = list(embed.definitions(patched("prelude.lua", self.patches)))
+        text = embed.with_definitions(known, patched(f"{script}.lua", self.patches))
         return self.redis("EVAL", text, len(NAMES), *self.keys.values(), incarnation, *args)
 
     def begin(self, incarnation="inc-1", lease_ms=60000, **settings):
@@ -78,7 +78,7 @@ class Batch:
         """A sealed batch of these keys."""
         self.begin(**settings)
         for at in range(0, len(keys), 100):
-            self.call("add", "p", *[word for key in keys[at:at + 100] for word in (key, "")])
+            self.call("add", "p", 0, *keys[at:at + 100])
         assert self.call("seal", len(keys)) == ["OK"]
 
     def lease(self, worker, n=1, **options):
@@ -87,7 +87,7 @@ class Batch:
         answer = self.call("lease", worker, "", "", n, f"{self.calls:012x}", 500, **options)
         if answer[0] != "OK":
             return []
-        return list(zip(answer[2::5], answer[3::5]))
+        return list(zip(answer[2::3], answer[3::3]))
 
     def one(self, worker):
         leased = self.lease(worker)
