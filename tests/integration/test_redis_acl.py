@@ -106,7 +106,7 @@ def test_whoever_lacks_a_command_is_told_which():
 
 def test_the_documented_user_is_this_one():
     """Whoever copies the line from the README, or takes the manifests' Redis, gets what was tested."""
-    places = [cli.ROOT / "README.md", cli.ROOT / "k8s/redis/users.acl"]
+    places = [cli.ROOT / "README.md", cli.ROOT / "k8s/base/redis/users.acl"]
     lines = [(place, line) for place in places if place.exists() for line in place.read_text().splitlines()
              if "~hiwari:*" in line]
     if not lines:
