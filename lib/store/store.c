@@ -40,6 +40,21 @@ static int open_url(const char *url, bool create, struct store **ret, struct err
     return r;
 }
 
+static int note_any(void *ctx, const struct store_object *object, struct err *err)
+{
+    *(bool *)ctx = true;
+    return 1; /* one is enough */
+}
+
+int store_check_there(struct store *store, struct err *err)
+{
+    bool any = false;
+    int r = store->driver->list(store, "", note_any, &any, err);
+    if (r < 0 || any)
+        return r < 0 ? r : 0;
+    return err_set(err, ERR_CONFIG, "there is no destination %s: nothing is there", store->url);
+}
+
 int store_open(const char *url, struct store **ret, struct err *err)
 {
     return open_url(url, true, ret, err);

@@ -45,6 +45,9 @@ enum { STORE_PATIENCE_MS = 60000 };
 /* The monotonic time at which an operation that moves so many bytes is given up. */
 int64_t store_deadline(const struct store *store, size_t bytes);
 
+/* ERR_CONFIG when nothing is there: what store_open_existing means where there are no folders. */
+int store_check_there(struct store *store, struct err *err);
+
 extern const struct store_driver store_file_driver;
 extern const struct store_driver store_gcs_driver;
 extern const struct store_driver store_s3_driver, store_s3_http_driver, store_s3_https_driver;

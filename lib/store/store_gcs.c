@@ -80,21 +80,6 @@ int gcs_ready(struct store_gcs *gcs, struct err *err)
     return gcs->auth ? google_auth_line(gcs->auth, NULL, &line, err) : 0;
 }
 
-static int note_any(void *ctx, const struct store_object *object, struct err *err)
-{
-    *(bool *)ctx = true;
-    return 1;
-}
-
-static int check_there(struct store *store, struct err *err)
-{
-    bool any = false;
-    int r = store->driver->list(store, "", note_any, &any, err);
-    if (r < 0 || any)
-        return r < 0 ? r : 0;
-    return err_set(err, ERR_CONFIG, "there is no destination %s: nothing is there", store->url);
-}
-
 static int gcs_open(const char *rest, bool create, struct store **ret, struct err *err)
 {
     struct store_gcs *gcs = MEM_NEW(struct store_gcs);
@@ -111,7 +96,7 @@ static int gcs_open(const char *rest, bool create, struct store **ret, struct er
     if (r == 0)
         r = gcs_ready(gcs, err);
     if (r == 0 && !create)
-        r = check_there(&gcs->store, err);
+        r = store_check_there(&gcs->store, err);
     if (r < 0) {
         gcs_close(&gcs->store);
         return r;
