@@ -21,7 +21,8 @@ NAMES = ("batch json records pending delayed leased done failed errors history w
 def patched(name, patches):
     text = (QUEUE / name).read_text()
     for old, new in (patches or {}).get(name, []):
-        assert text.count(old) == 1, f"{name} has {text.count(old)} times: {old}"
+        if text.count(old) != 1:
+            raise ValueError(f"{name} has {text.count(old)} times: {old}")
         text = text.replace(old, new)
     return text
 
@@ -109,6 +110,8 @@ class Batch:
 
 @contextlib.contextmanager
 def batch(patches=None):
+    for name in patches or {}:
+        patched(name, patches)  # each place is there
     with cli.redis() as url:
         redis = Redis(url)
         try:
