@@ -104,6 +104,11 @@ int store_parallel(const struct store *store)
     return store->driver->parallel;
 }
 
+bool store_asks_again(const struct store *store)
+{
+    return store->driver->asks_again;
+}
+
 void store_set_patience(struct store *store, int64_t ms)
 {
     atomic_store(&store->patience_ms, ms);

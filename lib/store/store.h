@@ -5,7 +5,7 @@
  * A store is opened from a URL: file:///dir, gs://bucket/prefix or s3://bucket/prefix. An object is
  * there whole or not at all. Each has a generation, a positive number that differs whenever its
  * content was written anew (s3://: whenever its content differs). All functions may be called from
- * several threads at once; each tries again by itself, as long as store_set_patience says. */
+ * several threads at once. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -46,8 +46,11 @@ int store_parallel(const struct store *store);
 enum { STORE_NAME_MAX = 200 };
 bool store_name_ok(const char *name);
 
-/* How long one object is tried where a network is between (60 s at first). */
+/* Where a network is between, the store asks again by itself, for so long per object (60 s at
+ * first), or less when the server wants more time than that. After its ERR_RETRY there is nothing
+ * left to try; elsewhere there may be. */
 void store_set_patience(struct store *store, int64_t ms);
+bool store_asks_again(const struct store *store);
 
 /* Write one object whole. 0: written and durable, *ret_generation (may be NULL) filled in;
  * STORE_CHANGED: what is there is not what was expected, nothing was written; ERR_RETRY: it may or

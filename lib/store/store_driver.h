@@ -19,6 +19,7 @@ struct store_span {
 struct store_driver {
     const char *scheme; /* "file" */
     const char *form; /* for messages: "file:///folder"; NULL: another spelling of the one before */
+    bool asks_again;  /* store_asks_again's answer */
     int parallel;     /* store_parallel's answer */
     /* rest is what follows "scheme://"; create: it may be made. *ret is on the heap, with driver
      * and url filled in. */

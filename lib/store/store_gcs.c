@@ -430,6 +430,7 @@ static int gcs_list(struct store *store, const char *prefix, store_list_fn *fn, 
 const struct store_driver store_gcs_driver = {
     .scheme = "gs",
     .form = "gs://bucket/prefix",
+    .asks_again = true,
     .parallel = 32,
     .open = gcs_open,
     .close = gcs_close,

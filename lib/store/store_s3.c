@@ -300,8 +300,8 @@ static int s3_list(struct store *store, const char *prefix, store_list_fn *fn, v
 }
 
 #define S3_VERBS                                                                                   \
-    .parallel = 32, .close = s3_close, .put = s3_put, .get = s3_get, .remove = s3_remove,          \
-    .list = s3_list, .probe = s3_probe
+    .asks_again = true, .parallel = 32, .close = s3_close, .put = s3_put, .get = s3_get,           \
+    .remove = s3_remove, .list = s3_list, .probe = s3_probe
 
 const struct store_driver store_s3_driver = {
     .scheme = "s3", .form = "s3://bucket/prefix", .open = s3_open, S3_VERBS};

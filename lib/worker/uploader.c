@@ -58,8 +58,8 @@ static int pack(struct uploaders *u, const struct held_key *key, struct result *
 
 enum { LEASE_LOST = 100 };
 
-/* Put, again while the store asks for it and the lease is held. A store behind a network tries
- * again by itself for as long, so what it says then is its last word. */
+/* Put, again while that may help and the lease is held. A store behind a network asks again by
+ * itself, and not before the time that the server wants, so what it says then is its last word. */
 static int put(struct uploaders *u, struct held_key *key, const struct result *result,
                struct err *err)
 {
@@ -70,7 +70,8 @@ static int put(struct uploaders *u, struct held_key *key, const struct result *r
             return LEASE_LOST;
         fault_point("before-put");
         int r = result_put(u->job->store, result, key->lease.expect, NULL, err);
-        int64_t wait_ms = r == ERR_RETRY ? retry_next(&retry, clock_ms(), 0) : -1;
+        bool again = r == ERR_RETRY && !store_asks_again(u->job->store);
+        int64_t wait_ms = again ? retry_next(&retry, clock_ms(), 0) : -1;
         if (wait_ms < 0)
             return r;
         clock_sleep_ms(wait_ms);

@@ -105,7 +105,8 @@ def test_the_look_after_an_upload_whose_answer_was_lost():
 def test_a_large_upload_in_pieces():
     few = ("status 503", "stall", "no answer", "closed in the request", "half a head")
     every = [(step, number, label, make, True) for label, make in RECOVERED.items()
-             for step, number in (("session", 0), ("piece", 1), ("piece", 2)) if label in few or (step, number) != ("piece", 1)]
+             for step, number in (("session", 0), ("piece", 1), ("piece", 2))
+             if label in few or (step, number) != ("piece", 1)]
     said = [(step, number, label, make, False) for label, make in SAID.items()
             for step, number in (("session", 0), ("piece", 2))]
     each(every + said, lambda *case: fault_at_put(LARGE, *case))
@@ -209,7 +210,8 @@ def read_case(step, label, make, must, verb, args):
 
 
 def test_reading_listing_and_deleting():
-    steps = [(("get", 0), "get", ("03.zip", "OUT")), (("list", 1), "list", ("",)), (("delete", 0), "delete", ("03.zip", -1))]
+    steps = [(("get", 0), "get", ("03.zip", "OUT")), (("list", 1), "list", ("",)),
+             (("delete", 0), "delete", ("03.zip", -1))]
     each([(step, label, make, must, verb, args) for step, verb, args in steps
           for must, faults in ((True, RECOVERED), (False, SAID)) for label, make in faults.items()], read_case)
 

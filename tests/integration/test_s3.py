@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The hiwari authors
-"""s3://: against OpenStack Swift, which checks signatures and knows no conditional writes; and against a scripted server
-that honours or ignores them."""
+"""s3://: against OpenStack Swift, which checks signatures and knows no conditional writes; and against a scripted
+server that honours or ignores them."""
 import atexit
 import contextlib
 import functools
@@ -51,8 +51,8 @@ class S3Batch(test_gcs.GcsBatch):
     dest_url = "s3://results/f"
 
     def enqueue(self, *more, **options):
-        return self.hiwari("enqueue", self.name, "--spec", self.spec, "--snapshot", self.snapshot, "--dest", self.dest_url,
-                           *more, **options)
+        return self.hiwari("enqueue", self.name, "--spec", self.spec, "--snapshot", self.snapshot, "--dest",
+                           self.dest_url, *more, **options)
 
 
 @contextlib.contextmanager
@@ -121,14 +121,11 @@ def test_an_endpoint_is_given_by_option_environment_or_record():
         batch.enqueue("--limit", 2, "--endpoint", server.url)
         batch.finish()
         assert len(names_in(server, "given/")) == 6
-        snapshot, spec = batch.snapshot, batch.spec
-        cli.run("run", "--snapshot", snapshot, "--spec", spec, "--limit", 2, "--dest", "s3://results/given2", "--endpoint",
-                server.url + "/", env=batch.environment)
-        cli.run("run", "--snapshot", snapshot, "--spec", spec, "--limit", 2, "--dest", f"s3+{server.url}/results/given3",
-                env=batch.environment)
+        what = ("run", "--snapshot", batch.snapshot, "--spec", batch.spec, "--limit", 2, "--dest")
+        cli.run(*what, "s3://results/given2", "--endpoint", server.url + "/", env=batch.environment)
+        cli.run(*what, f"s3+{server.url}/results/given3", env=batch.environment)
         assert len(names_in(server, "given2/")) == 6 == len(names_in(server, "given3/"))
-        wrong = cli.run("run", "--snapshot", snapshot, "--spec", spec, "--dest", "s3://results/x", "--endpoint",
-                        "127.0.0.1:80", env=batch.environment, code=78)
+        wrong = cli.run(*what, "s3://results/x", "--endpoint", "127.0.0.1:80", env=batch.environment, code=78)
         cli.says(wrong.stderr, "endpoint", "http://")
 
 
@@ -230,11 +227,10 @@ def test_where_writes_are_conditional_nothing_is_overwritten_and_stale_results_a
 
 
 def test_every_fault_at_a_conditional_put_a_read_and_a_listing():
-    made = {**{f"{code}": lambda code=code: faults.status(code, "<Error><Code>SlowDown</Code><Message>Please reduce your "
-                                                          "request rate.</Message></Error>", kind="application/xml")
-               for code in (429, 500, 503)},
-            "lose": faults.lose, "refuse": faults.refuse, "cut": lambda: faults.cut(20), "after": lambda: faults.after(503),
-            "stall": lambda: faults.stall(30), "nonsense": faults.nonsense}
+    slow = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+    made = {**{f"{code}": lambda code=code: faults.status(code, slow, kind="application/xml") for code in (429, 500, 503)},
+            "lose": faults.lose, "refuse": faults.refuse, "cut": lambda: faults.cut(20),
+            "after": lambda: faults.after(503), "stall": lambda: faults.stall(30), "nonsense": faults.nonsense}
     test_gcs_faults.each(made.items(), fault_at_put_read_and_list)
 
 
@@ -252,12 +248,16 @@ def fault_at_put_read_and_list(label, make):
 
 
 def test_senseless_answers_are_errors_with_words():
-    bad = {"empty": faults.status(200, b"", kind="text/plain"), "html": faults.status(200, "<html>hotel", kind="text/html"),
-           "bomb": faults.status(200, '<!DOCTYPE x [<!ENTITY a "aaaa">]><ListBucketResult>&a;</ListBucketResult>', kind="x"),
+    def page(inside, before=""):
+        return faults.garbage(f"{before}<ListBucketResult>{inside}</ListBucketResult>".encode())
+    elsewhere = {"Location": "http://x.example/"}
+    bad = {"empty": faults.status(200, b"", kind="text/plain"),
+           "html": faults.status(200, "<html>hotel", kind="text/html"),
+           "bomb": page("&a;", '<!DOCTYPE x [<!ENTITY a "aaaa">]>'),
            "cut": faults.garbage(b"<ListBucketResult><Contents><Key>a</Key>"),
-           "endless": faults.garbage(b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"),
-           "no etag": faults.garbage(b"<ListBucketResult><Contents><Key>p/a</Key><Size>3</Size></Contents></ListBucketResult>"),
-           "redirect": faults.status(301, "<Error><Code>PermanentRedirect</Code></Error>", {"Location": "http://x.example/"}),
+           "endless": page("<IsTruncated>true</IsTruncated>"),
+           "no etag": page("<Contents><Key>p/a</Key><Size>3</Size></Contents>"),
+           "redirect": faults.status(301, "<Error><Code>PermanentRedirect</Code></Error>", elsewhere),
            "403": faults.status(403, "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large"
                                      "</Message></Error>", kind="application/xml")}
     for label, fault in bad.items():

@@ -43,9 +43,9 @@ DAY_S = 86400
 # ---- misbehaviour: what happens instead of, before or after the answer ----
 
 class Fault:
-    """kind: with effect, after (another answer), garbage (a senseless one), nonsense (bytes that are not HTTP), cut (the
-    answer ends after n bytes), lose (none), late (after a while); without, status (another answer), refuse (none), stall
-    (none for a while), early (closed after n bytes of the request)."""
+    """kind: with effect, after (another answer), garbage (a senseless one), nonsense (bytes that are not HTTP), cut
+    (the answer ends after n bytes), lose (none), late (after a while); without, status (another answer), refuse
+    (none), stall (none for a while), early (closed after n bytes of the request)."""
 
     def __init__(self, kind, **more):
         self.kind = kind

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import re
 import urllib.parse
-import xml.sax.saxutils
+from xml.sax.saxutils import escape
 
 import gcs_server
 from gcs_server import Answer
@@ -34,8 +34,10 @@ class Server(gcs_server.Server):
                                r"SignedHeaders=[a-z0-9;-]+, Signature=[0-9a-f]{64}", line), f"Authorization: {line}")
         for name in request.headers:
             if name.lower().startswith(("x-amz-", "if-")):
-                self.need(name.lower() in re.search("SignedHeaders=([^,]*)", line)[1].split(";"), f"{name} is not signed")
-        self.need(request.headers.get("x-amz-content-sha256") == hashlib.sha256(request.body).hexdigest(), "body's hash")
+                signed = re.search("SignedHeaders=([^,]*)", line)[1].split(";")
+                self.need(name.lower() in signed, f"{name} is not signed")
+        digest = hashlib.sha256(request.body).hexdigest()
+        self.need(request.headers.get("x-amz-content-sha256") == digest, "body's hash")
         if self.forbidden:
             return problem(403, self.forbidden, f"not for {line} {SECRET}")
         if bucket != self.bucket:
@@ -46,10 +48,12 @@ class Server(gcs_server.Server):
         there = self.objects.get(name)
         wants_none, wants = request.headers.get("If-None-Match"), request.headers.get("If-Match")
         if (wants_none or wants) and self.conditional == "501":
-            return problem(501, "NotImplemented", "A header you provided implies functionality that is not implemented.")
-        if self.conditional == "honoured" and ((wants_none == "*" and there) or (wants and (not there or etag(there) != wants))):
+            return problem(501, "NotImplemented", "A header you provided implies functionality that is missing.")
+        fails = (wants_none == "*" and there) or (wants and (not there or etag(there) != wants))
+        if self.conditional == "honoured" and fails:
             return problem(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-        self.need(request.headers.get("Content-Type") not in (None, "application/x-www-form-urlencoded"), "Content-Type")
+        kind = request.headers.get("Content-Type")
+        self.need(kind not in (None, "application/x-www-form-urlencoded"), "Content-Type")
         self.generation += 1
         metadata = {k.lower(): v for k, v in request.headers.items() if k.lower().startswith("x-amz-meta-")}
         self.objects[name] = gcs_server.Object(name, request.body, request.headers["Content-Type"], metadata,
@@ -85,15 +89,17 @@ class Server(gcs_server.Server):
         self.need(query.get("list-type") == "2", "list-type")
         self.need(list(query) == sorted(query), "the query is not sorted")
         prefix, token = query.get("prefix", ""), query.get("continuation-token", "")
-        names = [n for n in sorted(self.objects, key=str.encode) if n.startswith(prefix) and n > token.removeprefix("+/=")]
-        page = names[:self.page]
-        items = "".join(f"<Contents><Key>{xml.sax.saxutils.escape(n)}</Key><ETag>{xml.sax.saxutils.escape(etag(self.objects[n]))}"
-                        f"</ETag><Size>{len(self.objects[n].data)}</Size></Contents>" for n in page)
+        after = token.removeprefix("+/=")
+        names = [n for n in sorted(self.objects, key=str.encode) if n.startswith(prefix) and n > after]
+        page = [self.objects[n] for n in names[:self.page]]
+        items = "".join(f"<Contents><Key>{escape(there.name)}</Key><ETag>{escape(etag(there))}</ETag>"
+                        f"<Size>{len(there.data)}</Size></Contents>" for there in page)
         more = len(page) < len(names)
-        following = f"<NextContinuationToken>+/={xml.sax.saxutils.escape(page[-1])}</NextContinuationToken>" if more else ""
-        return Answer(200, ('<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/'
-                            f'2006-03-01/"><IsTruncated>{str(more).lower()}</IsTruncated>{items}{following}'
-                            '</ListBucketResult>').encode(), {"Content-Type": "application/xml"})
+        following = f"<NextContinuationToken>+/={escape(page[-1].name)}</NextContinuationToken>" if more else ""
+        text = ('<?xml version="1.0" encoding="UTF-8"?>\n'
+                '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+                f"<IsTruncated>{str(more).lower()}</IsTruncated>{items}{following}</ListBucketResult>")
+        return Answer(200, text.encode(), {"Content-Type": "application/xml"})
 
 
 def etag(there):

@@ -23,7 +23,9 @@ class Said:
         self.unconditional = self.line.startswith("unconditional ")
         self.failed = self.line.startswith("failed ")
         self.generation = int(self.line.split()[1]) if self.ok else None
-        self.code, self.words = (int(self.line.split()[1][:-1]), self.line.split(": ", 1)[1]) if self.failed else (0, "")
+        self.code, self.words = 0, ""
+        if self.failed:
+            self.code, self.words = int(self.line.split()[1][:-1]), self.line.split(": ", 1)[1]
 
     def __repr__(self):
         return f"{self.line!r} {self.stderr}"

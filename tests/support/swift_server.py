@@ -57,7 +57,7 @@ user = {user}
 workers = 0
 log_address = /dev/null
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk s3api tempauth copy slo dlo versioned_writes proxy-server
+pipeline = {pipeline}
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -72,6 +72,8 @@ user_test_tester = testing .admin
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:1
 """
+PIPELINE = ("catch_errors gatekeeper healthcheck cache listing_formats bulk s3api tempauth copy slo dlo "
+            "versioned_writes proxy-server")
 PLAIN_FILTERS = ("catch_errors", "gatekeeper", "healthcheck", "listing_formats", "bulk", "copy", "slo", "dlo",
                  "versioned_writes")
 
@@ -122,12 +124,13 @@ class Swift:
                 subprocess.run(["swift-ring-builder", builder, *words], check=True, stdout=subprocess.DEVNULL)
             self.write(f"{kind}.conf", BACKEND.format(kind=kind, port=port, **facts))
         filters = "".join(f"[filter:{name}]\nuse = egg:swift#{name}\n" for name in PLAIN_FILTERS)
-        self.write("proxy.conf", PROXY.format(port=self.port, **facts) + filters)
+        self.write("proxy.conf", PROXY.format(port=self.port, pipeline=PIPELINE, **facts) + filters)
 
     def start(self):
         for kind in (*KINDS, "proxy"):
             log = open(self.folder / f"{kind}.log", "wb")
-            command = [PYTHON, self.etc / "run.py", self.etc / "swift.conf", self.etc / f"{kind}.conf", f"{kind}-server"]
+            command = [PYTHON, self.etc / "run.py", self.etc / "swift.conf", self.etc / f"{kind}.conf",
+                       f"{kind}-server"]
             self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder))
         try:
             cli.wait_until(self.is_up, "Swift answers", seconds=180)
