@@ -78,7 +78,8 @@ class Engine:
         tar.unlink()
 
     def can_run(self):
-        done = self.podman("run", "--rm", "--network", "host", "localhost/base", "true", check=False)
+        done = self.podman("run", "--rm", "--network", "host", "--memory", "64m", "--cpus", "1", "localhost/base",
+                           "true", check=False)
         _need(done.returncode == 0, f"no container runs here: {done.stdout.strip()[-300:]}")
 
     def build(self):
@@ -89,10 +90,11 @@ class Engine:
     def size(self, image):
         return int(self.podman("image", "inspect", "--format", "{{.Size}}", image).stdout)
 
-    def run(self, *args, volumes, env, memory="512m"):
+    def run(self, *args, volumes, env, cpus="1", memory="512m"):
         """A container as the Job would have it: nothing may be written but what is mounted for it."""
         command = ["run", "--detach", "--network", "host", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all",
-                   "--security-opt", "no-new-privileges", "--user", "10001:10001", "--memory", memory, "--pids-limit", "200"]
+                   "--security-opt", "no-new-privileges", "--user", "10001:10001", "--memory", memory, "--cpus", cpus,
+                   "--pids-limit", "200"]
         for volume in volumes:
             command += ["--volume", volume]
         for name, value in env.items():
