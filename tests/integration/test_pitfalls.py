@@ -416,7 +416,8 @@ def test_row_15_a_redis_that_evicts_is_refused():
 
 def test_row_17_everything_about_a_batch_is_in_one_slot():
     def scenario(programs):
-        with programs.batch() as batch, cli.redis("--cluster-enabled", "yes", "--port", str(free_port())) as cluster:
+        ports = ["--port", str(free_port()), "--cluster-port", str(free_port())]
+        with programs.batch() as batch, cli.redis("--cluster-enabled", "yes", *ports) as cluster:
             batch.enqueue("--limit", 3)
             batch.worker().wait(0)
             keys = batch.redis_cli("KEYS", f"hiwari:*{batch.name}*").split()

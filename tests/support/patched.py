@@ -28,16 +28,19 @@ def scratch():
     return path
 
 
+def _no_source(directory, names):
+    """What the programs are not built from."""
+    top = pathlib.Path(directory) == cli.ROOT
+    return [name for name in names if top and (name in (".git", "tests", "testdata") or name.startswith("build"))]
+
+
 def _copy():
     """The copied tree, built without any patch."""
     global _tree
     if _tree is None:
         _tree = scratch()
-        for name in ("lib", "cmd", "scripts"):
-            shutil.copytree(cli.ROOT / name, _tree / name)
-        for name in ("meson.build", "meson_options.txt"):
-            shutil.copy2(cli.ROOT / name, _tree / name)
-        _run("meson", "setup", _tree / "build", _tree, "-Dtests=false", "--buildtype=debug", "-Ddebug=false")
+        shutil.copytree(cli.ROOT, _tree, dirs_exist_ok=True, ignore=_no_source)
+        _run("meson", "setup", _tree / "build", _tree, "-Dtests=false", "--buildtype=debug")
         _run("ninja", "-C", _tree / "build")
     return _tree
 
