@@ -58,6 +58,7 @@ int cmd_collect(const struct args *args, struct err *err)
     if (args_date(args, "from", &from) && args_date(args, "to", &to) && from > to)
         return err_set(err, ERR_USAGE, "--from %s is after --to %s", args_text(args, "from"),
                        args_text(args, "to"));
+    connect_endpoint(args);
     progress_init(&progress, "keys", 1000, clock_ms());
     int n = args_list(args, "dest", &given);
     const char **dests = MEM_ARRAY(const char *, (size_t)n + 1);

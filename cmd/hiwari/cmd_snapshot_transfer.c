@@ -57,6 +57,7 @@ static int end(const struct args *args, int r, struct progress *progress,
 
 int cmd_snapshot_push(const struct args *args, struct err *err)
 {
+    connect_endpoint(args);
     CLEANUP(mem_free_chars) char *url = connect_dest(args_at(args, 1));
     struct progress progress;
     progress_init(&progress, "MB", 1000, clock_ms());
@@ -68,6 +69,7 @@ int cmd_snapshot_push(const struct args *args, struct err *err)
 
 int cmd_snapshot_pull(const struct args *args, struct err *err)
 {
+    connect_endpoint(args);
     CLEANUP(mem_free_chars) char *url = connect_dest(args_at(args, 0));
     struct progress progress;
     progress_init(&progress, "MB", 1000, clock_ms());

@@ -292,6 +292,11 @@ static const struct option options_plan[] = {
     OPTION_JSON,
     END,
 };
+static const struct option options_transfer[] = {
+    OPTION_ENDPOINT,
+    OPTION_JSON,
+    END,
+};
 static const struct option options_collect[] = {
     {.name = "dest",
      .kind = OPTION_LIST,
@@ -302,6 +307,7 @@ static const struct option options_collect[] = {
     DATE("from", "first date, inclusive"),
     DATE("to", "last date, inclusive"),
     FLAG("allow-missing", "leave out keys that have no result, instead of refusing"),
+    OPTION_ENDPOINT,
     OPTION_JSON,
     END,
 };
@@ -370,13 +376,13 @@ static const struct verb rows[] = {
      "Another snapshot at that URL is never written over. Indexes are left out: 'hiwari snapshot "
      "index' makes them anywhere.",
      "hiwari snapshot push data gs://bucket/snapshots/2024-01-31",
-     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_transfer,
      cmd_snapshot_push},
     {"snapshot pull", "URL DIR", 2, 2, "bring a snapshot from where it was pushed to",
      "Into a hidden folder beside DIR, every file compared with its checksum, and renamed to DIR "
      "in the end. Interrupted, the same command goes on.",
      "hiwari snapshot pull gs://bucket/snapshots/2024-01-31 data",
-     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_json,
+     EXITS_INPUT | EXITS_UNREACHABLE | EXITS_WRITE | EXITS_RETRY | EXITS_CONFIG, options_transfer,
      cmd_snapshot_pull},
     {"spec check", "FILE", 1, 1, "check a spec against a snapshot",
      "Finds what is wrong before a key is computed: unknown tables, columns and calculations, "

@@ -129,6 +129,23 @@ def test_an_endpoint_is_given_by_option_environment_or_record():
         cli.says(wrong.stderr, "endpoint", "http://")
 
 
+def test_collect_push_and_pull_on_swift_with_the_endpoint_as_an_option():
+    server = swift()
+    environment = {**store_tool.CLEAN, **server.environment(endpoint=False)}
+    endpoint = ("--endpoint", server.url)
+    with cli.scratch() as tmp:
+        snapshot = cli.football_snapshot(tmp)
+        what = ("run", "--snapshot", snapshot, "--spec", cli.FOOTBALL / "spec.json", "--limit", 20, "--dest")
+        cli.run(*what, "s3://results/collected", *endpoint, env=environment)
+        cli.run(*what, tmp / "local")
+        cli.run("collect", "--dest", "s3://results/collected", "--out", tmp / "far.csv", *endpoint, env=environment)
+        cli.run("collect", "--dest", tmp / "local", "--out", tmp / "near.csv")
+        assert (tmp / "far.csv").read_bytes() == (tmp / "near.csv").read_bytes()
+        cli.run("snapshot", "push", snapshot, "s3://results/snapshots/football", *endpoint, env=environment)
+        cli.run("snapshot", "pull", "s3://results/snapshots/football", tmp / "pulled", *endpoint, env=environment)
+        cli.run("snapshot", "verify", tmp / "pulled")
+
+
 def test_operations_and_refusals_on_swift():
     server = swift()
     environment = server.environment()
