@@ -24,7 +24,7 @@ START_S = 30
 # What hiwari needs of Redis, and nothing else: README.md and k8s/redis/users.acl say the same (test_redis_acl.py).
 COMMANDS = """ping info time eval evalsha exists pexpire persist unlink del get set
     hget hgetall hmget hset hdel hexists hkeys hlen hincrby hscan sadd srem scard sismember smembers sscan
-    zadd zrem zcard zcount zrange zrevrange zrangebyscore zscore zscan zpopmin zpopmax zremrangebyrank
+    zadd zrem zcard zcount zrange zrevrange zrangebyscore zscore zscan zremrangebyrank
     wait waitaof select role asking cluster|slots""".split()
 PASSWORD = "pa:ss/w@rd?"
 PASSWORD_IN_URL = "pa%3Ass%2Fw%40rd%3F"
