@@ -58,7 +58,11 @@ class Server:
         """A copy of the append-only file as it is now, in the middle of being written."""
         copy = self.folder / "copy"
         shutil.rmtree(copy, ignore_errors=True)
+        cli.wait_until(self._has_written, "what was answered is in the file: an fsync under way can delay it")
         shutil.copytree(self.folder / "appendonlydir", copy)
+
+    def _has_written(self):
+        return "aof_buffer_length:0" in self.says("INFO", "persistence").split()
 
     def restore_file(self):
         """The server is dead. What it comes back with is the copy."""

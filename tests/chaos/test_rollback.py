@@ -128,11 +128,11 @@ def test_a_settling_that_was_forgotten_is_repeated_without_a_trace(w, remember):
     w.worker_dies("settle-unsuccess")
     set_back = remember(w)
     w.finish()
-    before = [(w.dest / name).stat().st_ino for name in ("_manifest.jsonl", "_SUCCESS")]
+    before = [(w.dest / name).read_bytes() for name in ("_manifest.jsonl", "_SUCCESS")]
     set_back()
     assert states(w)["state"] == "running" and w.has_success()
     w.finish()
-    assert before == [(w.dest / name).stat().st_ino for name in ("_manifest.jsonl", "_SUCCESS")]
+    assert before == [(w.dest / name).read_bytes() for name in ("_manifest.jsonl", "_SUCCESS")]
     w.check()
 
 
