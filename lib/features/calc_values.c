@@ -70,13 +70,13 @@ static struct tally window_tally(const struct window *w)
 }
 
 /* How many of few values have no equal before them: all pairs, without a branch to mispredict. */
-static int64_t different_of_few(const struct keyed *value, int64_t n)
+static int64_t different_of_few(const int64_t *key, int64_t n)
 {
     int64_t different = 0;
     for (int64_t k = 0; k < n; k++) {
         bool seen = false;
         for (int64_t before = 0; before < k; before++)
-            seen |= value[before].key == value[k].key;
+            seen |= key[before] == key[k];
         different += !seen;
     }
     return different;
@@ -84,13 +84,9 @@ static int64_t different_of_few(const struct keyed *value, int64_t n)
 
 bool window_nunique(const struct window *w, const struct calc_params *p, union calc_value *ret)
 {
-    if (w->n > 2 * FEW) {
-        ret->i = window_tally(w).n;
-        return true;
-    }
-    int64_t n;
-    const struct keyed *value = window_keyed(w, &n);
-    ret->i = different_of_few(value, n);
+    enum { PAIRS = 2 * FEW }; /* up to here comparing all pairs is the fastest */
+    int64_t key[PAIRS];
+    ret->i = w->n <= PAIRS ? different_of_few(key, window_keys(w, key)) : window_tally(w).n;
     return true;
 }
 

@@ -181,6 +181,22 @@ static inline int64_t double_key(double f)
     return bits ^ (int64_t)((uint64_t)(bits >> 63) >> 1);
 }
 
+int64_t window_keys(const struct window *w, int64_t *ret)
+{
+    const struct series *x = &w->arg[0];
+    int64_t n = w->n, count = 0;
+    if (x->type == TYPE_BOOL) {
+        GATHER(x->b[k])
+    } else if (x->type == TYPE_STRING) {
+        GATHER(x->code[k])
+    } else if (x->type == TYPE_FLOAT || x->type == TYPE_DECIMAL) {
+        GATHER(double_key(x->f[k]))
+    } else {
+        GATHER(x->i[k])
+    }
+    return count;
+}
+
 struct keyed *window_keyed(const struct window *w, int64_t *ret_n)
 {
     const struct series *x = &w->arg[0];

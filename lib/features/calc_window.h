@@ -82,6 +82,8 @@ struct keyed {
     int64_t key;
     int64_t row;
 };
+/* The keys of the values that are not null, into room for w->n; returns how many. */
+int64_t window_keys(const struct window *w, int64_t *ret);
 /* The values that are not null with their rows, oldest first, in SCRATCH_KEYED. */
 struct keyed *window_keyed(const struct window *w, int64_t *ret_n);
 /* Sort by key; equal keys stay in order. Uses SCRATCH_MERGE. */
