@@ -161,20 +161,6 @@ static int sync_names(struct store_file *file)
 
 /* ---- put ---- */
 
-static int write_whole(int fd, const char *p, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Write and fsync a temporary. Returns an errno value; on success its stat. */
 static int write_temporary(struct store_file *file, const char *temporary, const void *data,
                            size_t len, struct stat *ret)
@@ -183,7 +169,7 @@ static int write_temporary(struct store_file *file, const char *temporary, const
     if (fd < 0)
         return errno;
     struct timespec times[2];
-    int errnum = write_whole(fd, data, len);
+    int errnum = fs_write_all(fd, data, len);
     if (!errnum && clock_gettime(CLOCK_REALTIME, &times[1]) == 0) {
         times[0] = times[1];
         errnum = futimens(fd, times) < 0 ? errno : 0;
