@@ -248,7 +248,18 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool want_all(void *ctx, const char *name)
+{
+    return true;
+}
+
 int fs_list(const char *path, struct fs_list *ret, struct err *err)
+{
+    return fs_list_wanted(path, want_all, NULL, ret, err);
+}
+
+int fs_list_wanted(const char *path, fs_wanted_fn *wanted, void *ctx, struct fs_list *ret,
+                   struct err *err)
 {
     DIR *dir = opendir(path);
     if (!dir)
@@ -257,7 +268,7 @@ int fs_list(const char *path, struct fs_list *ret, struct err *err)
     size_t cap = 0;
     struct dirent *e;
     while ((errno = 0, e = readdir(dir))) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || !wanted(ctx, e->d_name))
             continue;
         list.names = mem_grow(list.names, &cap, list.n + 1, sizeof(*list.names));
         list.names[list.n++] = mem_strdup(e->d_name);

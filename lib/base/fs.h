@@ -43,6 +43,10 @@ struct fs_list {
     size_t n;
 };
 int fs_list(const char *dir, struct fs_list *ret, struct err *err);
+/* Only those that are wanted: a large folder need not be held whole. */
+typedef bool fs_wanted_fn(void *ctx, const char *name);
+int fs_list_wanted(const char *dir, fs_wanted_fn *wanted, void *ctx, struct fs_list *ret,
+                   struct err *err);
 void fs_list_free(struct fs_list *list);
 MEM_CLEANUP_VALUE(fs_list_free, struct fs_list);
 

@@ -81,6 +81,16 @@ void batch_file_complete(struct batch_file *file);
 /* The number of a key, or -1. */
 int64_t batch_file_find(const struct batch_file *file, const char *key);
 
+/* Consecutive keys of a batch: what looks at keys does so slice by slice where all would be too
+ * much to hold. */
+struct batch_slice {
+    int64_t first, n;
+};
+static inline struct batch_slice batch_file_whole(const struct batch_file *file)
+{
+    return (struct batch_slice){0, file->n_keys};
+}
+
 /* Do two batches ask for the same results: spec, snapshot, format, result version, keys? Otherwise
  * *ret_what (may be NULL; static text) names the first difference, for "with another ...". */
 bool batch_file_same_work(const struct batch_file *a, const struct batch_file *b,

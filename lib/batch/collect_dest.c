@@ -76,7 +76,7 @@ static int read_all(struct collect_dest *dest, bool allow_missing, struct err *e
     if (r < 0)
         return r;
     dest->listed = mem_zalloc((size_t)dest->manifest->n + 1);
-    return store_list(dest->store, "", on_object, dest, err);
+    return store_list(dest->store, STORE_ALL, on_object, dest, err);
 }
 
 int collect_dest_open(const char *url, bool allow_missing, struct collect_dest *ret,

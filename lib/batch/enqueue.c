@@ -457,8 +457,10 @@ static int enqueue_into(const struct enqueue_options *options, struct store *sto
         return 0;
     }
     const struct batch_file *file = choose(s, request);
-    struct survey_options survey_options = {
-        .store = store, .batch = file, .progress = options->progress};
+    struct survey_options survey_options = {.store = store,
+                                            .batch = file,
+                                            .slice = batch_file_whole(file),
+                                            .progress = options->progress};
     int r = survey_run(&survey_options, &survey, err);
     if (r < 0)
         return r;

@@ -14,8 +14,8 @@ static void print_line(const struct json *root, struct str *out)
     str_addc(out, '\n');
 }
 
-static void print_header(const struct batch_file *batch, int64_t epoch,
-                         const struct manifest_counts *counts, struct str *out)
+void manifest_print_header(const struct batch_file *batch, int64_t epoch,
+                           const struct manifest_counts *counts, struct str *out)
 {
     CLEANUP(json_free) struct json *root = json_new_object();
     json_add_int(root, "hiwari", BATCH_FORMAT);
@@ -75,25 +75,20 @@ static void print_key(const char *key, const struct survey_entry *entry,
     print_line(root, out);
 }
 
-void manifest_print(const struct batch_file *batch, int64_t epoch, const struct survey *survey,
-                    const struct records *records, struct str *out, struct manifest_counts *ret)
+void manifest_print_keys(const struct batch_file *batch, struct batch_slice slice,
+                         const struct survey *survey, const struct records *records,
+                         struct str *out)
 {
-    struct manifest_counts counts = {0};
-    for (int64_t i = 0; i < records->n; i++)
-        counts.failed += records->records[i].known && records->records[i].state == KEY_FAILED;
-    counts.done = batch->n_keys - counts.failed;
-    print_header(batch, epoch, &counts, out);
-    for (int64_t i = 0; i < batch->n_keys; i++)
-        print_key(batch->keys[i].key, &survey->entries[i], &records->records[i], out);
-    *ret = counts;
+    for (int64_t i = 0; i < slice.n; i++)
+        print_key(batch->keys[slice.first + i].key, &survey->entries[i], &records->records[i], out);
 }
 
-void manifest_success(const struct batch_file *batch, int64_t epoch, const struct str *manifest,
+void manifest_success(const struct batch_file *batch, int64_t epoch, uint32_t manifest_crc32c,
                       struct str *out)
 {
     CLEANUP(json_free) struct json *root = json_new_object();
     char crc[9];
-    snprintf(crc, sizeof(crc), "%08" PRIx32, crc32c(0, manifest->s, manifest->len));
+    snprintf(crc, sizeof(crc), "%08" PRIx32, manifest_crc32c);
     json_add_int(root, "hiwari", BATCH_FORMAT);
     json_add_string(root, "batch", batch->name);
     json_add_string(root, "incarnation", batch->incarnation);

@@ -21,11 +21,15 @@
 struct manifest_counts {
     int64_t done, failed;
 };
-void manifest_print(const struct batch_file *batch, int64_t epoch, const struct survey *survey,
-                    const struct records *records, struct str *out, struct manifest_counts *ret);
+void manifest_print_header(const struct batch_file *batch, int64_t epoch,
+                           const struct manifest_counts *counts, struct str *out);
+/* The lines of a slice of its keys, of which these are survey and records. */
+void manifest_print_keys(const struct batch_file *batch, struct batch_slice slice,
+                         const struct survey *survey, const struct records *records,
+                         struct str *out);
 
 /* {"hiwari":1,"batch":…,"incarnation":…,"epoch":…,"keys":…,"manifest_crc32c":"…"} */
-void manifest_success(const struct batch_file *batch, int64_t epoch, const struct str *manifest,
+void manifest_success(const struct batch_file *batch, int64_t epoch, uint32_t manifest_crc32c,
                       struct str *out);
 
 /* ---- reading them again ---- */

@@ -334,12 +334,14 @@ static int look(struct reconciling *c, struct err *err)
     if (!c->result->rebuilt)
         r = take_lock(c, err);
     if (r == 0 && !c->result->rebuilt)
-        r = records_read(c->options->queue, c->batch, &c->records, err);
+        r = records_read(c->options->queue, c->batch, batch_file_whole(c->batch), &c->records, err);
     if (r != 0)
         return r;
     fault_point("reconcile-read");
-    struct survey_options options = {
-        .store = c->store, .batch = c->batch, .progress = c->options->progress};
+    struct survey_options options = {.store = c->store,
+                                     .batch = c->batch,
+                                     .slice = batch_file_whole(c->batch),
+                                     .progress = c->options->progress};
     r = survey_run(&options, &c->survey, err);
     if (r == 0)
         count(c);

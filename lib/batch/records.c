@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* records.c - one walk over the key records. */
+/* records.c - one walk over keys. */
 #include "batch/records.h"
-
-struct walk {
-    const struct batch_file *batch;
-    struct records *records;
-};
 
 static void record_deinit(struct record *record)
 {
@@ -16,36 +11,35 @@ static void record_deinit(struct record *record)
     *record = (struct record){0};
 }
 
-static int on_key(void *ctx, const struct queue_key *key, struct err *err)
+static int on_key(void *ctx, int64_t i, const struct queue_key *key, struct err *err)
 {
-    struct walk *walk = ctx;
-    int64_t i = batch_file_find(walk->batch, key->key);
-    if (i < 0)
-        return 0;
-    struct record *record = &walk->records->records[i];
-    walk->records->known += !record->known;
-    record_deinit(record); /* HSCAN may tell a key twice: the later word counts */
+    struct records *records = ctx;
+    struct record *record = &records->records[i];
+    records->known++;
     record->known = true;
     record->state = key->state;
-    record->token = mem_strdup(key->token ? key->token : "");
+    record->token = mem_strdup(key->token);
     record->attempts = key->attempts;
     record->interruptions = key->interruptions;
     record->ms = key->ms;
     if (key->state == KEY_FAILED) {
-        record->class = mem_strdup(key->class ? key->class : "");
-        record->error = mem_strdup(key->error ? key->error : "");
+        record->class = mem_strdup(key->class);
+        record->error = mem_strdup(key->error);
     }
     return 0;
 }
 
-int records_read(struct queue *queue, const struct batch_file *batch, struct records **ret,
-                 struct err *err)
+int records_read(struct queue *queue, const struct batch_file *batch, struct batch_slice slice,
+                 struct records **ret, struct err *err)
 {
     CLEANUP(records_free) struct records *records = MEM_NEW(struct records);
-    records->n = batch->n_keys;
-    records->records = mem_zalloc(((size_t)batch->n_keys + 1) * sizeof(*records->records));
-    struct walk walk = {.batch = batch, .records = records};
-    int r = queue_each(queue, on_key, &walk, err);
+    records->n = slice.n;
+    records->records = mem_zalloc(((size_t)slice.n + 1) * sizeof(*records->records));
+    const char **keys = MEM_ARRAY(const char *, (size_t)slice.n + 1);
+    for (int64_t i = 0; i < slice.n; i++)
+        keys[i] = batch->keys[slice.first + i].key;
+    int r = queue_keys(queue, keys, slice.n, on_key, records, err);
+    free(keys);
     if (r != 0)
         return r;
     *ret = records;

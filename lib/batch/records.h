@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* records.h - what Redis knows about each key of a batch, in the order of the batch's keys. */
+/* records.h - what Redis knows about keys of a batch, in the order of the batch's keys. */
 #ifndef BATCH_RECORDS_H
 #define BATCH_RECORDS_H
 
@@ -16,13 +16,13 @@ struct record {
 };
 
 struct records {
-    struct record *records; /* record i is of the batch's key i */
+    struct record *records; /* record i is of the slice's key i */
     int64_t n, known;
 };
 
 /* 0 or QUEUE_GONE. */
-int records_read(struct queue *queue, const struct batch_file *batch, struct records **ret,
-                 struct err *err);
+int records_read(struct queue *queue, const struct batch_file *batch, struct batch_slice slice,
+                 struct records **ret, struct err *err);
 void records_free(struct records *records);
 MEM_CLEANUP(records_free, struct records *);
 

@@ -19,9 +19,8 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "batch/fill.h"
 #include "batch/manifest.h"
-#include "batch/settle_guard.h"
+#include "batch/settle_keys.h"
 
 struct settling {
     const struct settle_options *options;
@@ -29,19 +28,17 @@ struct settling {
     struct settle_guard *guard;
     int64_t seen_generation;  /* of the manifest when the lease began; 0: none */
     int64_t stood_generation; /* of _SUCCESS then; 0: none */
-    struct survey *survey;
-    struct records *records;
-    struct str stood, manifest, success; /* stood: the text of that _SUCCESS */
+    struct settle_keys keys;
     struct manifest_counts counts;
+    struct str stood, success; /* stood: the text of that _SUCCESS */
+    int content_result;        /* of making the manifest: 0, or why it was given up */
 };
 
 static void settling_deinit(struct settling *s)
 {
     settle_guard_end(s->guard);
-    survey_free(s->survey);
-    records_free(s->records);
+    settle_keys_deinit(&s->keys);
     str_deinit(&s->stood);
-    str_deinit(&s->manifest);
     str_deinit(&s->success);
 }
 MEM_CLEANUP_VALUE(settling_deinit, struct settling);
@@ -56,45 +53,6 @@ int settle_reopen(struct queue *queue, struct store *store, struct err *err)
     r = store_delete(store, BATCH_SUCCESS, STORE_EXPECT_ANYTHING, err);
     fault_point("unsuccess");
     return r < 0 ? r : 0;
-}
-
-/* ---- every key has its result, or failed? ---- */
-
-/* May this key stand in the manifest? Otherwise *ret_expect is what its next upload shall find. */
-static bool is_settled(const struct settling *s, int64_t i, int64_t *ret_expect)
-{
-    const struct record *record = &s->records->records[i];
-    if (record->known && record->state == KEY_FAILED)
-        return true;
-    return fill_place_of(&s->survey->entries[i], s->options->batch->replace_stale, ret_expect) ==
-           FILL_DONE;
-}
-
-/* Keys that Redis has as done and the destination has not wait again. Returns how many, or a
- * failure. */
-static int64_t put_back(struct settling *s, struct err *err)
-{
-    const struct batch_file *batch = s->options->batch;
-    int64_t n = 0;
-    struct queue_move *moves = mem_zalloc(((size_t)batch->n_keys + 1) * sizeof(*moves));
-    for (int64_t i = 0; i < batch->n_keys; i++) {
-        const struct record *record = &s->records->records[i];
-        int64_t expect = STORE_EXPECT_NOTHING;
-        if (is_settled(s, i, &expect))
-            continue;
-        log_warn("a key was done but has no result in the destination: it waits again",
-                 LOG_S("key", batch->keys[i].key),
-                 LOG_S("found", survey_state_name(s->survey->entries[i].state)));
-        moves[n++] = (struct queue_move){.key = batch->keys[i].key,
-                                         .seen_state = record->state,
-                                         .seen_token = record->known ? record->token : "",
-                                         .expect = expect};
-    }
-    int r = n ? settle_reopen(s->options->queue, s->options->store, err) : 0;
-    if (n && r == 0)
-        r = queue_move(s->options->queue, moves, n, err);
-    free(moves);
-    return r < 0 ? r : n;
 }
 
 /* ---- writing ---- */
@@ -121,11 +79,75 @@ static int clear_success(struct settling *s, struct err *err)
     return 0;
 }
 
+struct manifest_sink {
+    store_piece_fn *piece;
+    void *sink;
+    struct str text; /* a slice's lines */
+    uint32_t crc;    /* CRC-32C of all until now */
+};
+
+static int hand_on(struct manifest_sink *out, struct err *err)
+{
+    int r = out->piece(out->sink, out->text.s, out->text.len, err);
+    out->crc = crc32c(out->crc, out->text.s, out->text.len);
+    str_clear(&out->text);
+    return r;
+}
+
+/* Every slice is looked at once more, unless it is the only one: its lines say what is there now.
+ */
+static int manifest_lines(struct settling *s, struct manifest_sink *out, struct err *err)
+{
+    const struct batch_file *batch = s->options->batch;
+    struct settle_keys *keys = &s->keys;
+    int64_t expect, failed = 0;
+    for (int64_t first = 0; first < batch->n_keys; first += keys->slice.n) {
+        int r = settle_keys_hold(keys, first, err);
+        if (r != 0)
+            return r;
+        for (int64_t i = first; i < first + keys->slice.n; i++) {
+            if (!settle_keys_settled(keys, i, &expect))
+                return SETTLE_NOT_YET;
+            failed += settle_keys_failed(keys, i);
+        }
+        manifest_print_keys(batch, keys->slice, keys->survey, keys->records, &out->text);
+        r = hand_on(out, err);
+        if (r != 0)
+            return r;
+    }
+    return failed == s->counts.failed ? 0 : SETTLE_NOT_YET;
+}
+
+/* The last act before the manifest gets its name: what will seal it is known, and what sealed the
+ * former one goes. */
+static int manifest_content(void *ctx, store_piece_fn *piece, void *sink, struct err *err)
+{
+    struct settling *s = ctx;
+    const struct batch_file *batch = s->options->batch;
+    struct manifest_sink out = {.piece = piece, .sink = sink};
+    manifest_print_header(batch, s->lease->epoch, &s->counts, &out.text);
+    int r = hand_on(&out, err);
+    if (r == 0)
+        r = manifest_lines(s, &out, err);
+    str_deinit(&out.text);
+    if (r == 0) {
+        manifest_success(batch, s->lease->epoch, out.crc, &s->success);
+        r = holds(s) ? clear_success(s, err) : SETTLE_LOST;
+    }
+    s->content_result = r;
+    return r;
+}
+
 /* The manifest, in place of the one that was seen. */
 static int write_manifest(struct settling *s, struct err *err)
 {
-    int r = store_put(s->options->store, BATCH_MANIFEST, s->manifest.s, s->manifest.len,
-                      s->seen_generation, NULL, err);
+    const struct store_upload upload = {.name = BATCH_MANIFEST,
+                                        .content = manifest_content,
+                                        .ctx = s,
+                                        .expect = s->seen_generation};
+    int r = store_upload(s->options->store, &upload, NULL, err);
+    if (r > 0 && s->content_result != 0)
+        return s->content_result;
     return r == STORE_CHANGED ? SETTLE_LOST : r;
 }
 
@@ -160,14 +182,7 @@ static int finish(struct settling *s, int64_t success_generation, struct err *er
 static int write_all(struct settling *s, struct err *err)
 {
     int64_t generation = 0;
-    manifest_print(s->options->batch, s->lease->epoch, s->survey, s->records, &s->manifest,
-                   &s->counts);
-    manifest_success(s->options->batch, s->lease->epoch, &s->manifest, &s->success);
-    if (!holds(s))
-        return SETTLE_LOST;
-    int r = clear_success(s, err);
-    if (r == 0)
-        r = write_manifest(s, err);
+    int r = write_manifest(s, err);
     if (r != 0)
         return r;
     fault_point("settle-manifest");
@@ -191,32 +206,23 @@ static void describe_columns(const struct settling *s)
 {
     const struct settle_options *options = s->options;
     struct err err = {0};
-    int64_t n = 0;
     if (!options->columns)
         return;
-    int64_t *keys = MEM_ARRAY(int64_t, (size_t)options->batch->n_keys + 1);
-    for (int64_t i = 0; i < options->batch->n_keys; i++) {
-        const struct record *record = &s->records->records[i];
-        if (!record->known || record->state != KEY_FAILED)
-            keys[n++] = i;
-    }
     const struct columns_options columns = {.source = options->columns,
                                             .store = options->store,
                                             .batch = options->batch,
-                                            .keys = keys,
-                                            .n_keys = n,
+                                            .keys = s->keys.done,
+                                            .n_keys = s->keys.n_done,
                                             .goes_on = still_holds,
                                             .ctx = (void *)s};
     if (columns_file_write(&columns, &err) < 0)
         log_warn(BATCH_COLUMNS " could not be written; the results are not affected",
                  LOG_S("error", err.text));
-    free(keys);
 }
 
 /* ---- the whole ---- */
 
-/* What stands there, then the records, then the listing: what is missing from a listing that is
- * younger than the records is missing indeed. */
+/* First what stands there, then the keys. */
 static int look(struct settling *s, struct err *err)
 {
     const struct settle_options *options = s->options;
@@ -224,13 +230,7 @@ static int look(struct settling *s, struct err *err)
     int r = store_get(options->store, BATCH_MANIFEST, 1, &tail, &s->seen_generation, err);
     if (r >= 0)
         r = store_get(options->store, BATCH_SUCCESS, 0, &s->stood, &s->stood_generation, err);
-    if (r < 0)
-        return r;
-    struct survey_options survey = {.store = options->store, .batch = options->batch};
-    r = records_read(options->queue, options->batch, &s->records, err);
-    if (r == 0)
-        r = survey_run(&survey, &s->survey, err);
-    return r > 0 ? SETTLE_LOST : r;
+    return r < 0 ? r : settle_keys_look(&s->keys, err);
 }
 
 static int settle(struct settling *s, struct settle_result *ret, struct err *err)
@@ -238,11 +238,13 @@ static int settle(struct settling *s, struct settle_result *ret, struct err *err
     int r = look(s, err);
     if (r != 0)
         return r;
-    int64_t back = holds(s) ? put_back(s, err) : 0;
-    if (back != 0) {
-        ret->put_back = back > 0 ? back : 0;
-        return back < 0 ? (int)back : SETTLE_NOT_YET;
+    if (s->keys.n_moves > 0 && holds(s)) {
+        ret->put_back = s->keys.n_moves;
+        r = settle_keys_put_back(&s->keys, err);
+        return r < 0 ? r : SETTLE_NOT_YET;
     }
+    s->counts.done = s->keys.n_done;
+    s->counts.failed = s->options->batch->n_keys - s->keys.n_done;
     describe_columns(s);
     r = write_all(s, err);
     if (r == 0)
@@ -271,5 +273,6 @@ int settle_run(const struct settle_options *options, struct settle_result *ret, 
     }
     settling.lease = &lease;
     settling.guard = settle_guard_begin(options, &lease);
+    settling.keys = (struct settle_keys){.options = options, .guard = settling.guard};
     return settle(&settling, ret, err);
 }

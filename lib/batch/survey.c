@@ -33,10 +33,16 @@ void survey_free(struct survey *survey)
 
 struct listing {
     const struct batch_file *batch;
+    struct batch_slice slice;
     struct survey *survey;
     int64_t *found; /* numbers of the keys that have an object */
     int64_t n_found;
 };
+
+static struct survey_entry *entry_of(const struct listing *listing, int64_t i)
+{
+    return &listing->survey->entries[i - listing->slice.first];
+}
 
 static const char *difference(const struct batch_file *batch, const struct result_identity *is)
 {
@@ -87,16 +93,38 @@ static int on_object(void *ctx, const struct store_object *object, struct err *e
 {
     struct listing *listing = ctx;
     char key[STORE_NAME_MAX + 1];
+    const struct batch_slice *slice = &listing->slice;
     int64_t i = result_key_of(object->name, key) ? batch_file_find(listing->batch, key) : -1;
-    if (i < 0)
+    if (i < slice->first || i >= slice->first + slice->n)
         return 0;
-    struct survey_entry *entry = &listing->survey->entries[i];
+    struct survey_entry *entry = entry_of(listing, i);
     entry->generation = object->generation;
     entry->bytes = object->bytes;
     if (object->label && take_label(listing->batch, i, object->label, entry))
         return 0;
     listing->found[listing->n_found++] = i;
     return 0;
+}
+
+/* List the names from the slice's least to its greatest: they need not be its first and last, as
+ * '-' in a longer key stands before the '.' of a shorter one's name. */
+static int list_slice(struct listing *listing, struct store *store, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *least = NULL;
+    CLEANUP(mem_free_chars) char *greatest = NULL;
+    for (int64_t i = 0; i < listing->slice.n; i++) {
+        char *name = result_name(listing->batch->keys[listing->slice.first + i].key);
+        if (!greatest || strcmp(name, greatest) > 0) {
+            free(greatest);
+            greatest = mem_strdup(name);
+        }
+        if (!least || strcmp(name, least) < 0) {
+            free(least);
+            least = mem_strdup(name);
+        }
+        free(name);
+    }
+    return store_list(store, (struct store_range){least, greatest}, on_object, listing, err);
 }
 
 /* ---- the tails ---- */
@@ -114,7 +142,7 @@ struct tails {
 static int read_tail(struct tails *tails, int64_t i, struct err *err)
 {
     const struct batch_file *batch = tails->options->batch;
-    struct survey_entry *entry = &tails->listing->survey->entries[i];
+    struct survey_entry *entry = entry_of(tails->listing, i);
     CLEANUP(mem_free_chars) char *name = result_name(batch->keys[i].key);
     CLEANUP(result_identity_free) struct result_identity *is = NULL;
     int64_t generation;
@@ -201,23 +229,22 @@ static void count(struct survey *survey)
 
 int survey_run(const struct survey_options *options, struct survey **ret, struct err *err)
 {
-    const struct batch_file *batch = options->batch;
+    int64_t n = options->slice.n;
     CLEANUP(survey_free) struct survey *survey = MEM_NEW(struct survey);
-    survey->n = batch->n_keys;
-    survey->entries = mem_zalloc(((size_t)batch->n_keys + 1) * sizeof(*survey->entries));
-    struct listing listing = {.batch = batch, .survey = survey};
-    listing.found = mem_array((size_t)batch->n_keys + 1, sizeof(*listing.found));
+    survey->n = n;
+    survey->entries = mem_zalloc(((size_t)n + 1) * sizeof(*survey->entries));
+    struct listing listing = {.batch = options->batch, .slice = options->slice, .survey = survey};
+    listing.found = mem_array((size_t)n + 1, sizeof(*listing.found));
     if (options->progress.fn)
-        options->progress.fn(options->progress.ctx, "listing the destination", 0, batch->n_keys);
-    int r = store_list(options->store, "", on_object, &listing, err);
+        options->progress.fn(options->progress.ctx, "listing the destination", 0, n);
+    int r = list_slice(&listing, options->store, err);
     if (r == 0)
         r = read_tails(options, &listing, err);
     free(listing.found);
     if (r < 0)
         return r;
     if (options->progress.fn)
-        options->progress.fn(options->progress.ctx, "listing the destination", batch->n_keys,
-                             batch->n_keys);
+        options->progress.fn(options->progress.ctx, "listing the destination", n, n);
     count(survey);
     *ret = survey;
     survey = NULL;

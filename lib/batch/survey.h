@@ -3,8 +3,8 @@
 /* survey.h - which results of a batch are in its destination.
  *
  * The store is the truth and Redis is not: everything that decides what remains to be done
- * begins with a survey. It lists the destination once and reads the tail of each result
- * whose key is in the batch; other objects are ignored. */
+ * begins with a survey. It lists the destination and reads the tail of each result whose key is
+ * asked for; other objects are ignored. */
 #ifndef BATCH_SURVEY_H
 #define BATCH_SURVEY_H
 
@@ -29,7 +29,7 @@ struct survey_entry {
 };
 
 struct survey {
-    struct survey_entry *entries; /* entry i is of the batch's key i */
+    struct survey_entry *entries; /* entry i is of the slice's key i */
     int64_t n;
     int64_t missing, present, stale, foreign, damaged;
 };
@@ -37,6 +37,7 @@ struct survey {
 struct survey_options {
     struct store *store;
     const struct batch_file *batch;
+    struct batch_slice slice;
     int threads; /* 0: as many as pay */
     struct batch_progress progress;
 };

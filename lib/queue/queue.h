@@ -246,9 +246,17 @@ int queue_show(struct queue *queue, const char *key, struct queue_key *ret,
                struct err *err); /* 0, QUEUE_ABSENT, QUEUE_GONE */
 void queue_key_free(struct queue_key *key);
 
-/* Every key record, in steps, in no order, some perhaps twice (HSCAN). leases are not filled in. */
+/* Every key that has a record, in steps, in no order, some perhaps twice (HSCAN): key, state, token
+ * and numbers; the rest is not filled in. */
 typedef int queue_each_fn(void *ctx, const struct queue_key *key, struct err *err);
 int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *err);
+
+/* Visit those of n keys that have a record, in order and in steps; fn is told the key's number
+ * among them. class and error are filled in for failed keys; worker, due_ms and leases never are.
+ * 0, QUEUE_GONE, or what fn answers but 0. */
+typedef int queue_keys_fn(void *ctx, int64_t i, const struct queue_key *key, struct err *err);
+int queue_keys(struct queue *queue, const char *const *keys, int64_t n, queue_keys_fn *fn,
+               void *ctx, struct err *err);
 
 /* ---- sending word ---- */
 

@@ -307,21 +307,18 @@ void queue_key_free(struct queue_key *key)
     *key = (struct queue_key){0};
 }
 
-/* ---- every key ---- */
+/* ---- many keys ---- */
 
-int queue_scan(struct queue *queue, const char *verb, const char *name, const char *cursor,
-               redisReply **ret, struct err *err)
+/* Run a command that reads of the batch, and make sure that it is ours. */
+static int run_checked(struct queue *queue, const struct redis_cmd *cmd, redisReply **ret,
+                       struct err *err)
 {
     struct redis_cmd cmds[2] = {0};
+    cmds[1] = *cmd;
     redisReply *replies[2] = {0};
     redis_cmd_addz(&cmds[0], "HGET");
     redis_cmd_addz(&cmds[0], queue->names[NAME_BATCH]);
     redis_cmd_addz(&cmds[0], "inc");
-    redis_cmd_addz(&cmds[1], verb);
-    redis_cmd_addz(&cmds[1], name);
-    redis_cmd_addz(&cmds[1], cursor);
-    redis_cmd_addz(&cmds[1], "COUNT");
-    redis_cmd_addi(&cmds[1], QUEUE_STEP);
     int r = redis_run(queue->redis, cmds, 2, replies, err);
     if (r == 0 && strcmp(reply_text(replies[0]), queue->incarnation) != 0)
         r = QUEUE_GONE;
@@ -329,47 +326,34 @@ int queue_scan(struct queue *queue, const char *verb, const char *name, const ch
         *ret = replies[1];
         replies[1] = NULL;
     }
-    for (int i = 0; i < 2; i++) {
-        reply_free(replies[i]);
-        redis_cmd_deinit(&cmds[i]);
-    }
-    return r;
-}
-
-/* The errors of a page's keys and the names of their workers: two replies in the page's order. */
-static int page_details(struct queue *queue, const redisReply *page, redisReply *ret[2],
-                        struct err *err)
-{
-    struct redis_cmd cmds[2] = {0};
-    redis_cmd_addz(&cmds[0], "HMGET");
-    redis_cmd_addz(&cmds[0], queue->names[NAME_ERRORS]);
-    redis_cmd_addz(&cmds[1], "HMGET");
-    redis_cmd_addz(&cmds[1], queue->names[NAME_NAMES]);
-    for (size_t i = 0; i + 1 < page->elements; i += 2) {
-        CLEANUP(mem_free_chars) char *record = mem_strdup(reply_text(reply_at(page, i + 1)));
-        char *fields[RECORD_FIELDS];
-        fields_split(record, fields, RECORD_FIELDS);
-        redis_cmd_addz(&cmds[0], reply_text(reply_at(page, i)));
-        redis_cmd_addz(&cmds[1], fields[RECORD_WORKER]);
-    }
-    int r = redis_run(queue->redis, cmds, 2, ret, err);
+    reply_free(replies[0]);
+    reply_free(replies[1]);
     redis_cmd_deinit(&cmds[0]);
-    redis_cmd_deinit(&cmds[1]);
     return r;
 }
 
-static int page_visit(const redisReply *page, redisReply *details[2], queue_each_fn *fn, void *ctx,
-                      struct err *err)
+int queue_scan(struct queue *queue, const char *verb, const char *name, const char *cursor,
+               redisReply **ret, struct err *err)
 {
-    for (size_t i = 0; i + 1 < page->elements; i += 2) {
+    struct redis_cmd cmd = {0};
+    redis_cmd_addz(&cmd, verb);
+    redis_cmd_addz(&cmd, name);
+    redis_cmd_addz(&cmd, cursor);
+    redis_cmd_addz(&cmd, "COUNT");
+    redis_cmd_addi(&cmd, QUEUE_STEP);
+    int r = run_checked(queue, &cmd, ret, err);
+    redis_cmd_deinit(&cmd);
+    return r;
+}
+
+static int scan_visit(const redisReply *page, queue_each_fn *fn, void *ctx, struct err *err)
+{
+    for (size_t i = 0; page && i + 1 < page->elements; i += 2) {
         struct queue_key key;
         CLEANUP(mem_free_chars) char *number = NULL;
         if (!key_take(reply_text(reply_at(page, i)), reply_text(reply_at(page, i + 1)), &key,
                       &number))
             continue; /* fsck tells of it */
-        const char *name = reply_text(reply_at(details[1], i / 2));
-        key.worker = mem_strndup(name, strcspn(name, "|"));
-        error_split(reply_text(reply_at(details[0], i / 2)), &key.class, &key.error);
         int r = fn(ctx, &key, err);
         queue_key_free(&key);
         if (r != 0)
@@ -384,21 +368,87 @@ int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *er
     do {
         CLEANUP(reply_free) redisReply *scan = NULL;
         int r = queue_scan(queue, "HSCAN", queue->names[NAME_RECORDS], cursor, &scan, err);
+        if (r == 0)
+            r = scan_visit(reply_at(scan, 1), fn, ctx, err);
         if (r != 0)
             return r;
         free(cursor);
         cursor = mem_strdup(reply_text(reply_at(scan, 0)));
-        const redisReply *page = reply_at(scan, 1);
-        if (!page || page->elements == 0)
-            continue;
-        redisReply *details[2] = {0};
-        r = page_details(queue, page, details, err);
-        if (r == 0)
-            r = page_visit(page, details, fn, ctx, err);
-        reply_free(details[0]);
-        reply_free(details[1]);
-        if (r != 0)
-            return r;
     } while (strcmp(cursor, "0") != 0);
     return 0;
+}
+
+/* The values of keys in a hash: nil where it has none. QUEUE_GONE when the batch is another one. */
+static int page_get(struct queue *queue, const char *hash, const char *const *keys, int64_t n,
+                    redisReply **ret, struct err *err)
+{
+    struct redis_cmd cmd = {0};
+    redis_cmd_addz(&cmd, "HMGET");
+    redis_cmd_addz(&cmd, hash);
+    for (int64_t i = 0; i < n; i++)
+        redis_cmd_addz(&cmd, keys[i]);
+    int r = run_checked(queue, &cmd, ret, err);
+    redis_cmd_deinit(&cmd);
+    return r;
+}
+
+/* The errors of those keys of a page that failed, in order. */
+static int page_errors(struct queue *queue, const struct queue_key *page, int n, redisReply **ret,
+                       struct err *err)
+{
+    const char *failed[QUEUE_STEP];
+    int n_failed = 0;
+    for (int i = 0; i < n; i++) {
+        if (page[i].key && page[i].state == KEY_FAILED)
+            failed[n_failed++] = page[i].key;
+    }
+    return n_failed ? page_get(queue, queue->names[NAME_ERRORS], failed, n_failed, ret, err) : 0;
+}
+
+static int page_visit(struct queue_key *page, int n, const redisReply *errors, int64_t first,
+                      queue_keys_fn *fn, void *ctx, struct err *err)
+{
+    size_t n_failed = 0;
+    for (int i = 0; i < n; i++) {
+        if (!page[i].key)
+            continue;
+        if (page[i].state == KEY_FAILED)
+            error_split(reply_text(reply_at(errors, n_failed++)), &page[i].class, &page[i].error);
+        int r = fn(ctx, first + i, &page[i], err);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+static int page_keys(struct queue *queue, const char *const *keys, int n, int64_t first,
+                     queue_keys_fn *fn, void *ctx, struct err *err)
+{
+    CLEANUP(reply_free) redisReply *records = NULL;
+    CLEANUP(reply_free) redisReply *errors = NULL;
+    struct queue_key page[QUEUE_STEP] = {0};
+    int r = page_get(queue, queue->names[NAME_RECORDS], keys, n, &records, err);
+    for (int i = 0; r == 0 && i < n; i++) {
+        CLEANUP(mem_free_chars) char *number = NULL;
+        const char *record = reply_text(reply_at(records, (size_t)i));
+        if (*record) /* one that cannot be read is as good as none: fsck tells of it */
+            key_take(keys[i], record, &page[i], &number);
+    }
+    if (r == 0)
+        r = page_errors(queue, page, n, &errors, err);
+    if (r == 0)
+        r = page_visit(page, n, errors, first, fn, ctx, err);
+    for (int i = 0; i < n; i++)
+        queue_key_free(&page[i]);
+    return r;
+}
+
+int queue_keys(struct queue *queue, const char *const *keys, int64_t n, queue_keys_fn *fn,
+               void *ctx, struct err *err)
+{
+    int r = 0;
+    for (int64_t at = 0; r == 0 && at < n; at += QUEUE_STEP)
+        r = page_keys(queue, keys + at, (int)(n - at < QUEUE_STEP ? n - at : QUEUE_STEP), at, fn,
+                      ctx, err);
+    return r;
 }

@@ -49,7 +49,7 @@ static int note_any(void *ctx, const struct store_object *object, struct err *er
 int store_check_there(struct store *store, struct err *err)
 {
     bool any = false;
-    int r = store->driver->list(store, "", note_any, &any, err);
+    int r = store->driver->list(store, STORE_ALL, note_any, &any, err);
     if (r < 0 || any)
         return r < 0 ? r : 0;
     return err_set(err, ERR_CONFIG, "there is no destination %s: nothing is there", store->url);
@@ -136,6 +136,29 @@ int store_put(struct store *store, const char *name, const void *data, size_t le
     return store_upload(store, &upload, ret_generation, err);
 }
 
+static int collect_piece(void *sink, const void *data, size_t len, struct err *err)
+{
+    str_add(sink, data, len);
+    return 0;
+}
+
+static int put(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
+               struct err *err)
+{
+    CLEANUP(str_deinit) struct str whole = {0};
+    struct store_upload collected = *upload;
+    if (upload->content && !store->driver->takes_pieces) {
+        str_addz(&whole, "");
+        int r = upload->content(upload->ctx, collect_piece, &whole, err);
+        if (r != 0)
+            return r;
+        collected.data = whole.s;
+        collected.len = whole.len;
+        upload = &collected;
+    }
+    return store->driver->put(store, upload, ret_generation, err);
+}
+
 int store_upload(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
                  struct err *err)
 {
@@ -147,7 +170,7 @@ int store_upload(struct store *store, const struct store_upload *upload, int64_t
     if (fault_before("store"))
         return fault_err(store, "write", upload->name, err);
     int64_t generation = 0;
-    r = store->driver->put(store, upload, &generation, err);
+    r = put(store, upload, &generation, err);
     if (fault_after("store"))
         return fault_err(store, "write", upload->name, err);
     if (r == 0 && ret_generation)
@@ -211,10 +234,29 @@ void store_set_unconditional(struct store *store)
     atomic_store(&store->unconditional, true);
 }
 
-int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+struct listing {
+    struct store_range range;
+    store_list_fn *fn;
+    void *ctx;
+};
+enum { LISTING_OVER = 1000 };
+
+static int list_object(void *ctx, const struct store_object *object, struct err *err)
+{
+    const struct listing *listing = ctx;
+    if (listing->range.from && strcmp(object->name, listing->range.from) < 0)
+        return 0;
+    if (listing->range.to && strcmp(object->name, listing->range.to) > 0)
+        return LISTING_OVER;
+    return listing->fn(listing->ctx, object, err);
+}
+
+int store_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                struct err *err)
 {
+    struct listing listing = {.range = range, .fn = fn, .ctx = ctx};
     if (fault_before("store"))
-        return fault_err(store, "list", prefix, err);
-    return store->driver->list(store, prefix, fn, ctx, err);
+        return fault_err(store, "list", "", err);
+    int r = store->driver->list(store, range, list_object, &listing, err);
+    return r == LISTING_OVER ? 0 : r;
 }

@@ -59,13 +59,21 @@ bool store_asks_again(const struct store *store);
 int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
               int64_t *ret_generation, struct err *err);
 
+/* Content that is made as it is written: hands on piece after piece. What it answers but 0 ends the
+ * write; by then nothing has its name. */
+typedef int store_piece_fn(void *sink, const void *data, size_t len, struct err *err);
+typedef int store_content_fn(void *ctx, store_piece_fn *piece, void *sink, struct err *err);
+
 /* The same with a label: one line of printable ASCII that is kept beside the object where the store
- * can do so, and comes back in listings where they have it. */
+ * can do so, and comes back in listings where they have it. Content in pieces goes straight to a
+ * disk, and is collected first for the other stores. */
 enum { STORE_LABEL_MAX = 1500 };
 struct store_upload {
     const char *name;
     const void *data;
     size_t len;
+    store_content_fn *content; /* in place of data and len */
+    void *ctx;                 /* its */
     int64_t expect;
     const char *label; /* NULL: none */
 };
@@ -91,8 +99,12 @@ int store_get_part(struct store *store, const char *name, int64_t offset, int64_
 /* 0, STORE_ABSENT, or STORE_CHANGED. */
 int store_delete(struct store *store, const char *name, int64_t expect, struct err *err);
 
-/* Every object whose name begins with prefix, in byte order of names. The callback's failure stops
- * it. */
+/* Every object with from <= name <= to (NULL: no bound) in byte order of names. What the callback
+ * answers but 0 stops it. */
+struct store_range {
+    const char *from, *to;
+};
+#define STORE_ALL ((struct store_range){NULL, NULL})
 struct store_object {
     const char *name; /* borrowed until the callback returns */
     int64_t generation;
@@ -100,7 +112,7 @@ struct store_object {
     const char *label; /* NULL: none, or the listing does not have it */
 };
 typedef int store_list_fn(void *ctx, const struct store_object *object, struct err *err);
-int store_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+int store_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                struct err *err);
 
 #endif

@@ -20,7 +20,8 @@ struct store_driver {
     const char *scheme; /* "file" */
     const char *form; /* for messages: "file:///folder"; NULL: another spelling of the one before */
     bool asks_again;  /* store_asks_again's answer */
-    int parallel;     /* store_parallel's answer */
+    bool takes_pieces; /* put can be given content in place of data */
+    int parallel;      /* store_parallel's answer */
     /* rest is what follows "scheme://"; create: it may be made. *ret is on the heap, with driver
      * and url filled in. */
     int (*open)(const char *rest, bool create, struct store **ret, struct err *err);
@@ -30,7 +31,8 @@ struct store_driver {
     int (*get)(struct store *store, const char *name, struct store_span span, struct str *ret,
                int64_t *ret_generation, struct err *err);
     int (*remove)(struct store *store, const char *name, int64_t expect, struct err *err);
-    int (*list)(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+    /* In order; names outside of the range do no harm. */
+    int (*list)(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                 struct err *err);
     int (*probe)(struct store *store, struct err *err); /* NULL: it honours preconditions */
 };

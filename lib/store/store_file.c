@@ -161,26 +161,55 @@ static int sync_names(struct store_file *file)
 
 /* ---- put ---- */
 
-/* Write and fsync a temporary. Returns an errno value; on success its stat. */
-static int write_temporary(struct store_file *file, const char *temporary, const void *data,
-                           size_t len, struct stat *ret)
+struct temporary {
+    const struct store_file *file;
+    const struct store_upload *upload;
+    char name[64];
+    int fd;
+    struct stat st;
+};
+
+static int write_piece(void *sink, const void *data, size_t len, struct err *err)
 {
-    int fd = openat(file->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return errno;
+    const struct temporary *temporary = sink;
+    int errnum = fs_write_all(temporary->fd, data, len);
+    return errnum ? write_err(&temporary->file->store, temporary->upload->name, errnum, err) : 0;
+}
+
+/* Its time, its bytes on the disk, its stat. Returns an errno value. */
+static int seal_temporary(struct temporary *temporary)
+{
     struct timespec times[2];
-    int errnum = fs_write_all(fd, data, len);
-    if (!errnum && clock_gettime(CLOCK_REALTIME, &times[1]) == 0) {
+    int errnum = 0;
+    if (clock_gettime(CLOCK_REALTIME, &times[1]) == 0) {
         times[0] = times[1];
-        errnum = futimens(fd, times) < 0 ? errno : 0;
+        errnum = futimens(temporary->fd, times) < 0 ? errno : 0;
     }
-    if (!errnum && (fsync(fd) < 0 || fstat(fd, ret) < 0))
+    if (!errnum && (fsync(temporary->fd) < 0 || fstat(temporary->fd, &temporary->st) < 0))
         errnum = errno;
-    if (close(fd) < 0 && !errnum)
-        errnum = errno;
-    if (errnum)
-        unlinkat(file->dir, temporary, 0);
     return errnum;
+}
+
+static int write_temporary(struct store_file *file, struct temporary *temporary, struct err *err)
+{
+    const struct store_upload *upload = temporary->upload;
+    snprintf(temporary->name, sizeof(temporary->name),
+             FS_TEMPORARY "%08" PRIx32 "-%ld-%" PRIuFAST64, file->home, (long)getpid(),
+             atomic_fetch_add(&file->counter, 1));
+    temporary->fd =
+        openat(file->dir, temporary->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (temporary->fd < 0)
+        return write_err(&file->store, upload->name, errno, err);
+    int r = upload->content ? upload->content(upload->ctx, write_piece, temporary, err)
+                            : write_piece(temporary, upload->data, upload->len, err);
+    int errnum = r == 0 ? seal_temporary(temporary) : 0;
+    if (close(temporary->fd) < 0 && !errnum)
+        errnum = errno;
+    if (r == 0 && errnum)
+        r = write_err(&file->store, upload->name, errnum, err);
+    if (r != 0)
+        unlinkat(file->dir, temporary->name, 0);
+    return r;
 }
 
 /* Give the temporary its name unless that exists. Returns an errno value; EEXIST: it exists. */
@@ -242,19 +271,16 @@ static int file_put(struct store *store, const struct store_upload *upload, int6
 {
     struct store_file *file = file_of(store);
     const char *name = upload->name;
-    char temporary[64];
-    snprintf(temporary, sizeof(temporary), FS_TEMPORARY "%08" PRIx32 "-%ld-%" PRIuFAST64,
-             file->home, (long)getpid(), atomic_fetch_add(&file->counter, 1));
-    struct stat st;
-    int errnum = write_temporary(file, temporary, upload->data, upload->len, &st);
-    if (errnum)
-        return write_err(store, name, errnum, err);
+    struct temporary temporary = {.file = file, .upload = upload};
+    int r = write_temporary(file, &temporary, err);
+    if (r != 0)
+        return r;
     fault_point("store-written");
-    errnum = upload->expect == STORE_EXPECT_NOTHING
-                 ? name_new(file, temporary, name)
-                 : name_over(file, temporary, name, upload->expect);
+    int errnum = upload->expect == STORE_EXPECT_NOTHING
+                     ? name_new(file, temporary.name, name)
+                     : name_over(file, temporary.name, name, upload->expect);
     if (errnum) {
-        unlinkat(file->dir, temporary, 0);
+        unlinkat(file->dir, temporary.name, 0);
         if (errnum == EEXIST)
             errnum =
                 sync_names(file) ? EIO : ESTALE; /* whoever was first may not have come so far */
@@ -266,7 +292,7 @@ static int file_put(struct store *store, const struct store_upload *upload, int6
     errnum = sync_names(file);
     if (errnum)
         return write_err(store, name, errnum, err);
-    *ret_generation = generation_of(&st);
+    *ret_generation = generation_of(&temporary.st);
     return 0;
 }
 
@@ -368,20 +394,29 @@ static void clean_temporary(struct store_file *file, const char *name)
         unlinkat(file->dir, name, 0);
 }
 
-static int file_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+static bool in_range(void *ctx, const char *name)
+{
+    const struct store_range *range = ctx;
+    return str_starts(name, FS_TEMPORARY) ||
+           (store_name_ok(name) && (!range->from || strcmp(name, range->from) >= 0) &&
+            (!range->to || strcmp(name, range->to) <= 0));
+}
+
+static int file_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                      struct err *err)
 {
     struct store_file *file = file_of(store);
     CLEANUP(fs_list_free) struct fs_list names = {0};
-    int r = fs_list(store->url + strlen("file://"), &names, err);
+    int r = fs_list_wanted(store->url + strlen("file://"), in_range, &range, &names, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < names.n; i++) {
         struct stat st;
-        if (str_starts(names.names[i], FS_TEMPORARY))
+        if (str_starts(names.names[i], FS_TEMPORARY)) {
             clean_temporary(file, names.names[i]);
-        if (!str_starts(names.names[i], prefix) || !store_name_ok(names.names[i]) ||
-            fstatat(file->dir, names.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            continue;
+        }
+        if (fstatat(file->dir, names.names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(st.st_mode))
             continue;
         struct store_object object = {
@@ -396,6 +431,7 @@ static int file_list(struct store *store, const char *prefix, store_list_fn *fn,
 const struct store_driver store_file_driver = {
     .scheme = "file",
     .form = "file:///folder",
+    .takes_pieces = true,
     .parallel = 4,
     .open = file_open,
     .close = file_close,

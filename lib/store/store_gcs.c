@@ -354,16 +354,15 @@ static int gcs_remove(struct store *store, const char *name, int64_t expect, str
 
 /* ---- list ---- */
 
-static int list_item(const struct store_gcs *gcs, const struct json *item, const char *prefix,
-                     store_list_fn *fn, void *ctx, struct err *err)
+static int list_item(const struct store_gcs *gcs, const struct json *item, store_list_fn *fn,
+                     void *ctx, struct err *err)
 {
     const char *name, *label = NULL;
     struct gcs_object found;
     size_t skip = strlen(gcs->prefix);
     if (json_need_string(item, "name", &name, NULL) < 0 || !object_of(item, &found))
         return err_set(err, ERR_RETRY, "an object in it has no name, generation or size");
-    if (strncmp(name, gcs->prefix, skip) != 0 || !store_name_ok(name + skip) ||
-        !str_starts(name + skip, prefix))
+    if (strncmp(name, gcs->prefix, skip) != 0 || !store_name_ok(name + skip))
         return 0;
     const struct json *metadata = json_get(item, "metadata");
     if (metadata)
@@ -373,8 +372,8 @@ static int list_item(const struct store_gcs *gcs, const struct json *item, const
     return fn(ctx, &object, err);
 }
 
-int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer, const char *prefix,
-                  struct str *token, store_list_fn *fn, void *ctx, struct err *err)
+int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer, struct str *token,
+                  store_list_fn *fn, void *ctx, struct err *err)
 {
     CLEANUP(json_free) struct json *root = NULL;
     const char *next = "", *kind = "";
@@ -384,7 +383,7 @@ int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer,
         return senseless(gcs, "list", "", answer, err);
     const struct json *items = json_get(root, "items");
     for (const struct json *item = items ? json_first(items) : NULL; item; item = json_next(item)) {
-        int r = list_item(gcs, item, prefix, fn, ctx, err);
+        int r = list_item(gcs, item, fn, ctx, err);
         if (r != 0)
             return r;
     }
@@ -396,7 +395,32 @@ int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer,
     return 0;
 }
 
-static int gcs_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+/* endOffset itself is excluded; '!' stands before all that a name can go on with. */
+static void page_url(const struct store_gcs *gcs, struct store_range range, const struct str *token,
+                     struct str *out)
+{
+    str_addf(out, "%s/storage/v1/b/%s/o?delimiter=%%2F&maxResults=%d&prefix=", gcs->base,
+             gcs->bucket, PAGE);
+    http_escape(gcs->prefix, "", out);
+    if (range.from) {
+        str_addz(out, "&startOffset=");
+        http_escape(gcs->prefix, "", out);
+        http_escape(range.from, "", out);
+    }
+    if (range.to) {
+        str_addz(out, "&endOffset=");
+        http_escape(gcs->prefix, "", out);
+        http_escape(range.to, "", out);
+        str_addz(out, "%21");
+    }
+    str_addz(out, "&fields=kind,nextPageToken,items(name,generation,size,metadata)");
+    if (token->len > 0) {
+        str_addz(out, "&pageToken=");
+        http_escape(token->s, "", out);
+    }
+}
+
+static int gcs_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                     struct err *err)
 {
     struct store_gcs *gcs = gcs_of(store);
@@ -404,15 +428,7 @@ static int gcs_list(struct store *store, const char *prefix, store_list_fn *fn, 
     do {
         CLEANUP(str_deinit) struct str url = {0};
         CLEANUP(http_answer_deinit) struct http_answer answer = {0};
-        str_addf(&url, "%s/storage/v1/b/%s/o?delimiter=%%2F&maxResults=%d&prefix=", gcs->base,
-                 gcs->bucket, PAGE);
-        http_escape(gcs->prefix, "", &url);
-        http_escape(prefix, "", &url);
-        str_addz(&url, "&fields=kind,nextPageToken,items(name,generation,size,metadata)");
-        if (token.len > 0) {
-            str_addz(&url, "&pageToken=");
-            http_escape(token.s, "", &url);
-        }
+        page_url(gcs, range, &token, &url);
         struct http_request request = gcs_request(gcs, "GET", &url, store_deadline(store, 0));
         request.max_answer = PAGE_BYTES;
         int r = http_call(gcs->http, &request, &answer, err);
@@ -420,7 +436,7 @@ static int gcs_list(struct store *store, const char *prefix, store_list_fn *fn, 
             return gcs_failed(gcs, "list", "", r, err);
         if (answer.status != 200)
             return gcs_refused(gcs, "list", "", &request, &answer, err);
-        r = gcs_list_page(gcs, &answer, prefix, &token, fn, ctx, err);
+        r = gcs_list_page(gcs, &answer, &token, fn, ctx, err);
         if (r != 0)
             return r;
     } while (token.len > 0);

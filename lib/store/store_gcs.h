@@ -54,8 +54,8 @@ int gcs_refused(const struct store_gcs *gcs, const char *verb, const char *name,
 
 /* One page of a listing: its objects to fn, and the next page's token into *token (empty: it was
  * the last). */
-int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer, const char *prefix,
-                  struct str *token, store_list_fn *fn, void *ctx, struct err *err);
+int gcs_list_page(const struct store_gcs *gcs, const struct http_answer *answer, struct str *token,
+                  store_list_fn *fn, void *ctx, struct err *err);
 
 int gcs_put(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
             struct err *err);

@@ -235,7 +235,6 @@ int s3_remove(struct store *store, const char *name, int64_t expect, struct err 
 
 struct listing {
     const struct store_s3 *s3;
-    const char *prefix;
     store_list_fn *fn;
     void *ctx;
 };
@@ -244,16 +243,16 @@ static int on_object(void *ctx, const char *key, const char *etag, int64_t bytes
 {
     const struct listing *listing = ctx;
     size_t skip = strlen(listing->s3->prefix);
-    if (strncmp(key, listing->s3->prefix, skip) != 0 || !store_name_ok(key + skip) ||
-        !str_starts(key + skip, listing->prefix))
+    if (strncmp(key, listing->s3->prefix, skip) != 0 || !store_name_ok(key + skip))
         return 0;
     struct store_object object = {
         .name = key + skip, .generation = s3_generation_of(etag), .bytes = bytes};
     return listing->fn(listing->ctx, &object, err);
 }
 
-/* In the canonical order that the signature wants. */
-static void page_url(const struct store_s3 *s3, const char *prefix, const struct str *token,
+/* In the canonical order that the signature wants. start-after itself is excluded: we say the
+ * beginning of the first name, which stands before it. */
+static void page_url(const struct store_s3 *s3, struct store_range range, const struct str *token,
                      struct str *out)
 {
     str_addf(out, "%s%s?", s3->base, strchr(strstr(s3->base, "://") + 3, '/') ? "" : "/");
@@ -264,20 +263,25 @@ static void page_url(const struct store_s3 *s3, const char *prefix, const struct
     }
     str_addf(out, "delimiter=%%2F&list-type=2&max-keys=%d&prefix=", PAGE);
     http_escape(s3->prefix, "", out);
-    http_escape(prefix, "", out);
+    if (range.from && *range.from) {
+        CLEANUP(mem_free_chars) char *before = mem_strndup(range.from, strlen(range.from) - 1);
+        str_addz(out, "&start-after=");
+        http_escape(s3->prefix, "", out);
+        http_escape(before, "", out);
+    }
 }
 
-static int s3_list(struct store *store, const char *prefix, store_list_fn *fn, void *ctx,
+static int s3_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,
                    struct err *err)
 {
     struct store_s3 *s3 = s3_of(store);
-    struct listing listing = {.s3 = s3, .prefix = prefix, .fn = fn, .ctx = ctx};
+    struct listing listing = {.s3 = s3, .fn = fn, .ctx = ctx};
     struct s3_page page = {0};
     CLEANUP(str_deinit) struct str token = {0};
     int r = 0;
     do {
         CLEANUP(s3_call_deinit) struct s3_call call = {0};
-        page_url(s3, prefix, &token, &call.url);
+        page_url(s3, range, &token, &call.url);
         call.request.max_answer = PAGE_BYTES;
         r = s3_ask(s3, "GET", store_deadline(store, 0), &call, err);
         if (r < 0)

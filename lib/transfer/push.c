@@ -148,7 +148,7 @@ static int look_at_tables(struct push *push, struct err *err)
     int r = 0;
     for (int t = 0; r == 0 && t < push->remote.n_tables; t++) {
         struct looking looking = {.push = push, .store = push->remote.tables[t]};
-        r = store_list(looking.store, "", on_object, &looking, err);
+        r = store_list(looking.store, STORE_ALL, on_object, &looking, err);
     }
     return r;
 }

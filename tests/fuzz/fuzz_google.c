@@ -30,7 +30,7 @@ static void list(const struct http_answer *answer)
     struct store_gcs gcs = {.prefix = prefix, .store = {.url = prefix}};
     CLEANUP(str_deinit) struct str next = {0};
     struct err err;
-    gcs_list_page(&gcs, answer, "", &next, check_object, NULL, &err);
+    gcs_list_page(&gcs, answer, &next, check_object, NULL, &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

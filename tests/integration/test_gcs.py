@@ -331,8 +331,11 @@ def test_prefixes_that_need_escaping_hold_what_was_put_there():
             assert store_tool.put(gcs.plain_environment(server), url, "x=1.zip", b"data").ok, server.problems
             assert list(server.objects) == [f"{prefix}/x=1.zip"]
             server.put(f"{prefix}/deeper/x.zip", b"")
-            listed = store_tool.run(gcs.plain_environment(server), url, "list", "x")
+            listed = store_tool.run(gcs.plain_environment(server), url, "list")
             assert listed.ok and [line.split()[0] for line in listed.lines] == ["x=1.zip"], listed
+            for span, n in ((("x=1.zip", "x=1.zip"), 1), (("x",), 1), (("x=1.zipper",), 0), (("", "x=1"), 0)):
+                part = store_tool.run(gcs.plain_environment(server), url, "list", *span)
+                assert part.ok and len(part.lines) == n, (span, part)
             assert store_tool.run(gcs.plain_environment(server), url, "get", "x=1.zip", tmp / "got").ok
             assert (tmp / "got").read_bytes() == b"data"
             assert store_tool.run(gcs.plain_environment(server), url, "delete", "x=1.zip", 5).changed

@@ -160,6 +160,10 @@ def test_operations_and_refusals_on_swift():
             listed = store_tool.run(environment, url, "list", "")
             assert [line.split()[:2] for line in listed.lines] == [
                 ["empty", "0"], ["large", str(len(SMALL) * 3000)], ["x=1.zip", str(len(SMALL))]]
+            for span, names in ((("large",), ["large", "x=1.zip"]), (("", "large"), ["empty", "large"]),
+                                (("large", "large"), ["large"]), (("larger", "x"), [])):
+                part = store_tool.run(environment, url, "list", *span)
+                assert part.ok and [line.split()[0] for line in part.lines] == names, (span, part)
             for args, data in (((7,), SMALL[-7:]), ((5, 10), SMALL[5:15]), ((10**6, 10), b""), ((10**9,), SMALL)):
                 assert store_tool.run(environment, url, "get", "x=1.zip", tmp / "got", *args).ok
                 assert (tmp / "got").read_bytes() == data, args
@@ -296,6 +300,9 @@ def test_pages_are_followed_and_secrets_are_not_in_errors():
             server.put(f"p/{i:02}&<>.zip" if i == 9 else f"p/{i:02}.zip", SMALL)
         listed = store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "list", "")
         assert len(listed.lines) == 29 and server.count("list") == 5 and not server.problems, server.problems
+        part = store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "list", "15.zip", "20.zip")
+        assert [line.split()[0] for line in part.lines] == [f"{i}.zip" for i in range(15, 21)], part
+        assert server.count("list") == 6, "one page has all of these"
         server.forbidden = "AccessDenied"
         environment = {**s3_server.environment(server), "AWS_SESSION_TOKEN": "session-token"}
         for args in (("list", ""), ("get", "a", "/dev/null")):

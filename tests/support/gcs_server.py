@@ -364,6 +364,8 @@ class Server:
         names = [n for n in sorted(self.objects, key=str.encode) if n.startswith(prefix)]
         if query.get("delimiter"):
             names = [n for n in names if query["delimiter"] not in n[len(prefix):]]
+        names = [n for n in names if n >= query.get("startOffset", "")
+                 and ("endOffset" not in query or n < query["endOffset"])]
         if token:
             self.need(token.startswith("after/"), f"pageToken={token}")
             names = [n for n in names if n > token.removeprefix("after/")]

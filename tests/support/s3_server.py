@@ -89,7 +89,7 @@ class Server(gcs_server.Server):
         self.need(query.get("list-type") == "2", "list-type")
         self.need(list(query) == sorted(query), "the query is not sorted")
         prefix, token = query.get("prefix", ""), query.get("continuation-token", "")
-        after = token.removeprefix("+/=")
+        after = max(token.removeprefix("+/="), query.get("start-after", ""))
         names = [n for n in sorted(self.objects, key=str.encode) if n.startswith(prefix) and n > after]
         page = [self.objects[n] for n in names[:self.page]]
         items = "".join(f"<Contents><Key>{escape(there.name)}</Key><ETag>{escape(etag(there))}</ETag>"

@@ -3,7 +3,7 @@
 /* store_tool.c - one operation of store.h, for tests that play the other side.
  *
  *   store_tool URL PATIENCE_MS put NAME FILE EXPECT [LABEL]   get NAME FILE [OFFSET LEN]
- *                              delete NAME EXPECT             list PREFIX        probe     open
+ *                              delete NAME EXPECT             list [FROM [TO]]   probe     open
  *
  * Prints one line: "ok GENERATION", "absent", "changed", "unconditional" or "failed CODE: words";
  * list prints a line "NAME BYTES GENERATION LABEL" for each object first. Exits 0 but for usage. */
@@ -70,8 +70,10 @@ static int act(struct store *store, const char *verb, char **args, int n)
         return get(store, args, n);
     if (strcmp(verb, "delete") == 0 && n == 2)
         return say(store_delete(store, args[0], atoll(args[1]), &err), 0, &err);
-    if (strcmp(verb, "list") == 0 && n == 1)
-        return say(store_list(store, args[0], show, NULL, &err), 0, &err);
+    if (strcmp(verb, "list") == 0 && n <= 2) {
+        const struct store_range range = {n > 0 ? args[0] : NULL, n > 1 ? args[1] : NULL};
+        return say(store_list(store, range, show, NULL, &err), 0, &err);
+    }
     if (strcmp(verb, "probe") == 0)
         return say(store_probe(store, &err), 0, &err);
     if (strcmp(verb, "open") == 0)

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "batch/fill.h"
+#include "batch/manifest.h"
 #include "batch/reconcile.h"
 #include "batch/retry_keys.h"
 #include "batch/settle.h"
@@ -139,7 +140,8 @@ static void announce(void)
 static void fill(struct fill_result *ret)
 {
     CLEANUP(survey_free) struct survey *survey = NULL;
-    struct survey_options options = {.store = store, .batch = batch};
+    struct survey_options options = {
+        .store = store, .batch = batch, .slice = batch_file_whole(batch)};
     ok(survey_run(&options, &survey, &err));
     const struct fill_options fill_options = {.queue = queue, .batch = batch, .survey = survey};
     ok(fill_run(&fill_options, ret, &err));
@@ -286,6 +288,66 @@ START_TEST(test_settling_puts_back_a_key_without_a_result)
     ck_assert_int_eq(work(NULL), 1);
     ok(settle(&settled));
     assert_sealed();
+}
+END_TEST
+
+/* More keys than a settling worker holds at a time; all but these have failed. */
+static const int with_result[] = {0, 4095, 4096, 8191, 8196};
+enum { MANY = 8197, WITH_RESULT = sizeof(with_result) / sizeof(with_result[0]) };
+
+static void batch_of_many(void)
+{
+    for (int i = 0; i < FIXTURE_KEYS; i++)
+        free(batch->keys[i].key);
+    free(batch->keys);
+    batch->keys = mem_zalloc(MANY * sizeof(*batch->keys));
+    batch->n_keys = MANY;
+    for (int i = 0; i < MANY; i++) {
+        batch->keys[i].key = mem_printf("k%04d", i);
+        memcpy(batch->keys[i].data, FIXTURE_DATA, BATCH_DATA - 1);
+    }
+    batch_file_complete(batch);
+    for (int i = 0; i < WITH_RESULT; i++)
+        fixture_put(batch->keys[with_result[i]].key, FIXTURE_SPEC, FIXTURE_DATA, "csv");
+}
+
+static void fail_all(void)
+{
+    struct lease_set set = {0};
+    while (queue_lease(queue, &worker, QUEUE_STEP, &set, &err) == 0) {
+        for (int i = 0; i < set.n; i++) {
+            struct lease_ref ref = {.key = set.leases[i].key, .token = set.leases[i].token};
+            ok(queue_fail(queue, &worker, &ref, "input", "no", &err));
+        }
+        lease_set_free(&set);
+    }
+    lease_set_free(&set);
+}
+
+START_TEST(test_a_batch_of_many_keys_settles_slice_by_slice)
+{
+    CLEANUP(manifest_free) struct manifest *manifest = NULL;
+    struct fill_result filled;
+    struct settle_result settled;
+    bool sealed;
+    batch_of_many();
+    fill(&filled);
+    ck_assert_int_eq(filled.skipped, WITH_RESULT);
+    fail_all();
+    ok(store_delete(store, "k4096.zip", STORE_EXPECT_ANYTHING, &err));
+    gives(SETTLE_NOT_YET, settle(&settled));
+    ck_assert_int_eq(settled.put_back, 1);
+    ck_assert_int_eq(work(NULL), 1);
+    ok(settle(&settled));
+    ck_assert(settled.done == WITH_RESULT && settled.failed == MANY - WITH_RESULT);
+    ok(manifest_read(store, &manifest, &sealed, &err));
+    ck_assert(manifest->n == MANY && manifest->done == WITH_RESULT);
+    for (int i = 0, next = 0; i < MANY; i++) {
+        bool done = next < WITH_RESULT && with_result[next] == i;
+        ck_assert_str_eq(manifest->lines[i].key, batch->keys[i].key);
+        ck_assert_int_eq(manifest->lines[i].done, done);
+        next += done;
+    }
 }
 END_TEST
 
@@ -465,6 +527,7 @@ static Suite *batch_suite(void)
     tcase_add_test(tc, test_results_that_are_there_are_done_and_the_rest_is_worked_on);
     tcase_add_test(tc, test_with_failures_there_is_a_manifest_and_no_success);
     tcase_add_test(tc, test_settling_puts_back_a_key_without_a_result);
+    tcase_add_test(tc, test_a_batch_of_many_keys_settles_slice_by_slice);
     tcase_add_test(tc, test_a_filling_batch_does_not_settle);
     tcase_add_test(tc, test_reconcile_moves_what_differs_and_gives_reasons);
     tcase_add_test(tc, test_reconcile_marks_a_waiting_key_done_whose_result_is_there);

@@ -587,6 +587,7 @@ static void every_verb_finds_it_gone(struct lease_ref *ref)
     ck_gives(QUEUE_GONE, queue_status(queue, &status, &err));
     ck_gives(QUEUE_GONE, queue_show(queue, "k000", &key, &err));
     ck_gives(QUEUE_GONE, queue_batch_json(queue, &text, &err));
+    ck_gives(QUEUE_GONE, queue_keys(queue, keys, 1, NULL, NULL, &err));
     ck_gives(QUEUE_GONE, queue_each(queue, NULL, NULL, &err));
     ck_gives(QUEUE_GONE, queue_retry(queue, keys, 1, &number, &err));
     ck_gives(QUEUE_GONE, queue_retry(queue, NULL, 0, &number, &err));

@@ -509,33 +509,49 @@ START_TEST(test_the_rate_keeps_few_numbers)
 }
 END_TEST
 
-static int count_key(void *ctx, const struct queue_key *key, struct err *e)
+static int count_key(void *ctx, int64_t i, const struct queue_key *key, struct err *e)
 {
     int *seen = ctx;
-    seen[atoi(key->key + 1)]++;
-    if (key->state == KEY_FAILED) {
+    seen[i]++;
+    ck_assert_int_eq(atoi(key->key + 1), i - 1);
+    if (key->state == KEY_FAILED)
         ck_assert_str_eq(key->class, "input");
-        ck_assert_str_eq(key->worker, "worker-1");
-    }
     return 0;
 }
 
-static int stop_at_once(void *ctx, const struct queue_key *key, struct err *e)
+static int count_every(void *ctx, const struct queue_key *key, struct err *e)
+{
+    int *seen = ctx;
+    seen[atoi(key->key + 1)]++;
+    return 0;
+}
+
+static int stop_at_once(void *ctx, int64_t i, const struct queue_key *key, struct err *e)
 {
     return 42;
 }
 
-START_TEST(test_each_visits_every_record)
+START_TEST(test_the_keys_asked_for_are_visited_in_order)
 {
     enum { N = 300 };
     batch_usual(N);
     struct lease_ref ref = lease_one(&w1);
     ck_assert_int_eq(fail_one(&w1, &ref, "input"), LEASE_OK);
-    int seen[N] = {0};
-    ck_ok(queue_each(queue, count_key, seen, &err));
+    char names[N + 2][8];
+    const char *keys[N + 2];
+    int seen[N + 2] = {0};
+    for (int i = 0; i < N + 2; i++) { /* k-01 and k300 are not of the batch */
+        snprintf(names[i], sizeof(names[i]), "k%03d", i - 1);
+        keys[i] = names[i];
+    }
+    ck_ok(queue_keys(queue, keys, N + 2, count_key, seen, &err));
+    for (int i = 0; i < N + 2; i++)
+        ck_assert_int_eq(seen[i], i > 0 && i <= N);
+    int scanned[N] = {0};
+    ck_ok(queue_each(queue, count_every, scanned, &err));
     for (int i = 0; i < N; i++)
-        ck_assert_int_ge(seen[i], 1);
-    ck_gives(42, queue_each(queue, stop_at_once, NULL, &err));
+        ck_assert_int_ge(scanned[i], 1);
+    ck_gives(42, queue_keys(queue, keys, N, stop_at_once, NULL, &err));
     ref_free(&ref);
 }
 END_TEST
@@ -760,7 +776,7 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_purge_leaves_nothing);
     tcase_add_test(t, test_status_counts_keys_failures_and_speed);
     tcase_add_test(t, test_the_rate_keeps_few_numbers);
-    tcase_add_test(t, test_each_visits_every_record);
+    tcase_add_test(t, test_the_keys_asked_for_are_visited_in_order);
     tcase_add_test(t, test_batches_are_listed_by_name);
     tcase_add_test(t, test_the_text_of_the_batch_is_kept);
     tcase_add_test(t, test_waiting_for_the_disk_says_what_the_server_can_promise);

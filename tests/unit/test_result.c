@@ -159,7 +159,8 @@ END_TEST
 START_TEST(test_a_survey_tells_the_five_cases_apart_and_ignores_others)
 {
     CLEANUP(survey_free) struct survey *survey = NULL;
-    struct survey_options options = {.store = store, .batch = batch};
+    struct survey_options options = {
+        .store = store, .batch = batch, .slice = batch_file_whole(batch)};
     fixture_put_result(0);
     fixture_put("2020-01-02", FIXTURE_SPEC, FIXTURE_LATE, "csv");
     fixture_put("2020-01-03", FIXTURE_LATE, FIXTURE_DATA, "csv");
@@ -182,7 +183,8 @@ START_TEST(test_a_copy_of_a_result_under_another_name_is_not_that_keys_result)
 {
     CLEANUP(survey_free) struct survey *survey = NULL;
     CLEANUP(str_deinit) struct str zip = {0};
-    struct survey_options options = {.store = store, .batch = batch, .threads = 4};
+    struct survey_options options = {
+        .store = store, .batch = batch, .slice = batch_file_whole(batch), .threads = 4};
     fixture_put_result(0);
     ok(store_get(store, "2020-01-01.zip", 0, &zip, NULL, &err));
     ok(store_put(store, "2020-01-02.zip", zip.s, zip.len, STORE_EXPECT_NOTHING, NULL, &err));

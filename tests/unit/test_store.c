@@ -58,11 +58,12 @@ static int note_name(void *ctx, const struct store_object *object, struct err *e
     return object->generation > 0 ? 0 : ERR_BUG;
 }
 
-static void assert_listing(const char *prefix, const char *text)
+static void assert_listing(const char *from, const char *to, const char *text)
 {
+    const struct store_range range = {from, to};
     CLEANUP(str_deinit) struct str got = {0};
     str_addz(&got, "");
-    ck_assert_int_eq(store_list(store, prefix, note_name, &got, &err), 0);
+    ck_assert_int_eq(store_list(store, range, note_name, &got, &err), 0);
     ck_assert_str_eq(got.len ? got.s : "", text);
 }
 
@@ -165,9 +166,12 @@ START_TEST(test_a_listing_is_in_byte_order_and_hides_what_is_not_an_object)
     ck_assert_int_eq(fs_write(hidden, "x", 1, &err), 0);
     ck_assert_int_eq(fs_write(odd, "x", 1, &err), 0);
     ck_assert_int_eq(mkdir(folder, 0777), 0);
-    assert_listing("", "_batch.json:3 a.zip:1 b.zip:2 ");
-    assert_listing("b", "b.zip:2 ");
-    assert_listing("zzz", "");
+    assert_listing(NULL, NULL, "_batch.json:3 a.zip:1 b.zip:2 ");
+    assert_listing("b", NULL, "b.zip:2 ");
+    assert_listing(NULL, "a.zip", "_batch.json:3 a.zip:1 ");
+    assert_listing("a.zip", "a.zip", "a.zip:1 ");
+    assert_listing("a.zipper", "b", "");
+    assert_listing("zzz", NULL, "");
 }
 END_TEST
 
@@ -280,11 +284,11 @@ START_TEST(test_a_writer_killed_between_two_steps_leaves_no_half_object)
     put_and_die("store-written", STORE_EXPECT_NOTHING);
     ck_assert_int_eq(store_get(store, "a", 0, &got, NULL, &err), STORE_ABSENT);
     ck_assert_int_eq(count_files(), 1);
-    assert_listing("", ""); /* and the temporary of the dead is swept away */
+    assert_listing(NULL, NULL, ""); /* and the temporary of the dead is swept away */
     ck_assert_int_eq(count_files(), 0);
     put_and_die("store-named", STORE_EXPECT_NOTHING);
     assert_content("a", "from the dead");
-    assert_listing("", "a:13 ");
+    assert_listing(NULL, NULL, "a:13 ");
     put_and_die("store-written", STORE_EXPECT_ANYTHING);
     assert_content("a", "from the dead");
     ck_assert_int_eq(put("a", "living", STORE_EXPECT_ANYTHING, NULL), 0);
