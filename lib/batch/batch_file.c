@@ -198,19 +198,6 @@ static int need_text(const struct json *node, const char *name, char **ret, stru
     return r;
 }
 
-static int need_hex(const struct json *node, const char *name, size_t digits, char *ret,
-                    struct err *err)
-{
-    const char *text;
-    int r = json_need_string(node, name, &text, err);
-    if (r < 0)
-        return r;
-    if (strlen(text) != digits || strspn(text, "0123456789abcdef") != digits)
-        return err_set(err, ERR_INPUT, "\"%s\" is not %zu hexadecimal digits", name, digits);
-    memcpy(ret, text, digits + 1);
-    return 0;
-}
-
 static int need_range(const struct json *node, const char *name, int64_t low, int64_t high,
                       int64_t *ret, struct err *err)
 {
@@ -289,7 +276,7 @@ static int parse_keys(const struct json *node, struct batch_file *file, struct e
     const char *data;
     int r = need_range(node, "count", 0, 100000000, &n, err);
     if (r == 0)
-        r = need_hex(node, "sha256", SHA256_HEX - 1, sum, err);
+        r = json_need_hex(node, "sha256", SHA256_HEX - 1, sum, err);
     if (r == 0)
         r = json_need_string(node, "data", &data, err);
     if (r < 0)
@@ -318,13 +305,13 @@ static int parse_root(const struct json *root, struct batch_file *file, struct e
     int64_t version = 0;
     int r = need_text(root, "batch", &file->name, err);
     if (r == 0)
-        r = need_hex(root, "incarnation", BATCH_INCARNATION - 1, file->incarnation, err);
+        r = json_need_hex(root, "incarnation", BATCH_INCARNATION - 1, file->incarnation, err);
     if (r == 0)
         r = need_text(root, "spec", &file->spec, err);
     if (r == 0)
-        r = need_hex(root, "spec_sha256", SHA256_HEX - 1, file->spec_sha256, err);
+        r = json_need_hex(root, "spec_sha256", SHA256_HEX - 1, file->spec_sha256, err);
     if (r == 0)
-        r = need_hex(root, "snapshot", SHA256_HEX - 1, file->snapshot_id, err);
+        r = json_need_hex(root, "snapshot", SHA256_HEX - 1, file->snapshot_id, err);
     if (r == 0)
         r = need_text(root, "dest", &file->dest, err);
     if (r == 0)

@@ -44,19 +44,6 @@ const struct manifest_line *manifest_find(const struct manifest *manifest, const
 
 /* ---- members ---- */
 
-static int need_hex(const struct json *node, const char *name, size_t digits, char *ret,
-                    struct err *err)
-{
-    const char *text;
-    int r = json_need_string(node, name, &text, err);
-    if (r < 0)
-        return r;
-    if (strlen(text) != digits || strspn(text, "0123456789abcdef") != digits)
-        return err_set(err, ERR_INPUT, "\"%s\" is not %zu hexadecimal digits", name, digits);
-    memcpy(ret, text, digits + 1);
-    return 0;
-}
-
 static int need_count(const struct json *node, const char *name, int64_t *ret, struct err *err)
 {
     int r = json_need_int(node, name, ret, err);
@@ -152,11 +139,11 @@ static int parse_head(const struct json *root, struct manifest *manifest, int64_
     int64_t version = 0;
     int r = json_need_string(root, "batch", &batch, err);
     if (r == 0)
-        r = need_hex(root, "incarnation", BATCH_INCARNATION - 1, manifest->incarnation, err);
+        r = json_need_hex(root, "incarnation", BATCH_INCARNATION - 1, manifest->incarnation, err);
     if (r == 0)
-        r = need_hex(root, "spec", SHA256_HEX - 1, manifest->spec, err);
+        r = json_need_hex(root, "spec", SHA256_HEX - 1, manifest->spec, err);
     if (r == 0)
-        r = need_hex(root, "snapshot", SHA256_HEX - 1, manifest->snapshot, err);
+        r = json_need_hex(root, "snapshot", SHA256_HEX - 1, manifest->snapshot, err);
     if (r == 0)
         r = json_need_string(root, "format", &format, err);
     if (r == 0)
@@ -260,7 +247,7 @@ int manifest_seal_parse(const char *name, const char *text, size_t len, struct m
     if (r == ERR_CONFIG)
         return r;
     if (r == 0)
-        r = need_hex(root, "incarnation", BATCH_INCARNATION - 1, ret->incarnation, err);
+        r = json_need_hex(root, "incarnation", BATCH_INCARNATION - 1, ret->incarnation, err);
     if (r == 0)
         r = need_count(root, "epoch", &ret->epoch, err);
     if (r == 0)

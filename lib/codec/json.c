@@ -380,6 +380,19 @@ int json_need_string(const struct json *object, const char *name, const char **r
     return 0;
 }
 
+int json_need_hex(const struct json *object, const char *name, size_t digits, char *ret,
+                  struct err *err)
+{
+    const char *text;
+    int r = json_need_string(object, name, &text, err);
+    if (r < 0)
+        return r;
+    if (strlen(text) != digits || strspn(text, "0123456789abcdef") != digits)
+        return err_set(err, ERR_INPUT, "\"%s\" is not %zu hexadecimal digits", name, digits);
+    memcpy(ret, text, digits + 1);
+    return 0;
+}
+
 int json_need_int(const struct json *object, const char *name, int64_t *ret, struct err *err)
 {
     const struct json *node = need(object, name, JSON_NUMBER, err);

@@ -41,6 +41,9 @@ const struct json *json_next(const struct json *node);
  * member. */
 int json_need_string(const struct json *object, const char *name, const char **ret,
                      struct err *err);
+/* Copies so many digits [0-9a-f] and a NUL to ret. */
+int json_need_hex(const struct json *object, const char *name, size_t digits, char *ret,
+                  struct err *err);
 int json_need_int(const struct json *object, const char *name, int64_t *ret, struct err *err);
 
 /* Building. The add functions return the new node, owned by the document. Into an array, name is
