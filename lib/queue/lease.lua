@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
 -- lease.lua - hand out up to max keys.
--- ARGV: incarnation, worker, pod, node, max, nonce of this call, random number below 1000
+-- ARGV: incarnation, worker, pod, node, max, nonce of this call
 -- {OK, lease_ms, then per key: key, token, expect|attempts|interruptions ('' for none of each)} or
--- {answer, wait_ms}
+-- {answer, ms until there may be more (at most 1000; 0: at once)}
 local worker, nonce = ARGV[2], ARGV[6]
 
 local v = call('HMGET', BATCH, 'inc', 'settled', 'cancelled', 'paused', 'lease_ms', 'newest')
@@ -18,9 +18,6 @@ if v[3] == '1' then
     return {'CANCELLED', 0}
 end
 local lease_ms, newest, paused = tonumber(v[5]), v[6] == '1', v[4] == '1'
-
--- Workers that wait look again at different moments, each within a second.
-local long_wait = math.floor(800 + ARGV[7] / 5)
 
 call('HDEL', LOCKS, '') -- as allow_full_memory does
 local text = call('HGET', WORKERS, worker)
@@ -83,7 +80,7 @@ if paused then
     if not batch_finished(batch_open(ARGV[1])) then
         call('HSET', WORKERS, worker, number .. '|' .. nonce .. '|' .. finished .. '|' .. held)
         call('ZADD', SEEN, now_text, worker)
-        return {'PAUSED', long_wait}
+        return {'PAUSED', 1000}
     end
     -- end
 end
@@ -242,10 +239,5 @@ if moved or not soon then
 end
 
 -- step: lease.wait
--- Look again when the next key can come back, or within a second.
-local wait = soon and soon - now or 1000
-if wait >= 1000 then
-    return {'EMPTY', long_wait}
-end
-wait = math.max(wait, 0)
-return {'EMPTY', math.floor(wait + 5 + (995 - wait) * ARGV[7] / 4000)}
+-- When the next key can come back, or within a second.
+return {'EMPTY', math.min(math.max(soon and soon - now or 1000, 1), 1000)}

@@ -60,6 +60,10 @@
  * that takes. So a repeated call leases nothing twice, and the first one, if it arrives late,
  * leases nothing into the void.
  *
+ * WAITING. Thousands of workers may wait for the last keys of a batch. One that got nothing from
+ * lease does not call it again at each look, but reads with plain commands, a third of the cost,
+ * what tells that there is still nothing (queue_look.c).
+ *
  * SETTLING is a lease on the batch with a token of its own. The epoch rises with each reopen:
  * before keys of a batch move again, the mover reopens it, which makes a settling in progress stale
  * and keeps others from starting until the keys have moved or half a minute has passed, within
@@ -175,6 +179,7 @@ static void names_free(struct queue *queue)
 {
     free(queue->batch);
     free(queue->incarnation);
+    free(queue->idler);
     for (int i = 0; i < QUEUE_NAMES; i++)
         free(queue->names[i]);
 }
@@ -222,6 +227,7 @@ void queue_names_set(struct queue *queue, const char *batch, const char *incarna
     for (int i = 0; i < QUEUE_NAMES; i++)
         queue->names[i] = mem_printf("hiwari:{%s}:%s", batch, last[i]);
     queue->lease_nonce[0] = '\0';
+    queue->idler = NULL;
 }
 
 int queue_use(struct queue *queue, const char *batch, const char *incarnation, struct err *err)

@@ -37,6 +37,8 @@ struct queue {
     char *batch, *incarnation;
     char *names[QUEUE_NAMES];
     char lease_nonce[QUEUE_NONCE]; /* of a lease call without an answer, else "" */
+    char *idler;                   /* the worker whose last lease call got nothing, or NULL */
+    int64_t asked_ms;              /* when that was */
     int64_t reopened;              /* the epoch that the last queue_reopen began */
 };
 
@@ -54,6 +56,10 @@ int queue_answer(const redisReply *reply, struct err *err);
 int queue_run(struct queue *queue, const struct redis_cmd *cmd, redisReply **ret, struct err *err);
 /* The same where only the answer counts. */
 int queue_run_plain(struct queue *queue, const struct redis_cmd *cmd, struct err *err);
+
+/* Is it certain that lease would find nothing? QUEUE_EMPTY or QUEUE_PAUSED with the milliseconds
+ * until there may be something (at most 1000), 0: call lease, or an ERR_. */
+int queue_look(struct queue *queue, int64_t *ret_wait_ms, struct err *err);
 
 /* Give up the batch's claim on its destination, if it is still its own. */
 int queue_unclaim(struct queue *queue, struct err *err);

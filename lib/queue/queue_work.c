@@ -8,7 +8,13 @@
 #include "base/retry.h"
 #include "queue/queue_impl.h"
 
-enum { ERROR_MAX_BYTES = 1000, LEASE_WORDS = 3, TRY_WORDS = 3 };
+enum {
+    ERROR_MAX_BYTES = 1000,
+    LEASE_WORDS = 3,
+    TRY_WORDS = 3,
+    WAIT_MAX_MS = 1000,
+    LOOK_MS = 20000, /* a worker that waits is heard of this often */
+};
 #define SETTLED_TTL_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 static void cmd_add_random(struct redis_cmd *cmd)
@@ -83,7 +89,6 @@ static int lease_once(struct queue *queue, const struct worker_id *worker, int m
     redis_cmd_addz(&cmd, worker->node ? worker->node : "");
     redis_cmd_addi(&cmd, max);
     redis_cmd_addz(&cmd, queue->lease_nonce);
-    cmd_add_random(&cmd);
     int64_t asked_ms = clock_ms();
     CLEANUP(reply_free) redisReply *reply = NULL;
     int r = redis_run(queue->redis, &cmd, 1, &reply, err);
@@ -98,15 +103,47 @@ static int lease_once(struct queue *queue, const struct worker_id *worker, int m
     return r;
 }
 
+/* When to look again, if in so many milliseconds there may be more: each worker at another moment,
+ * so that they do not all come at once. */
+static int64_t wait_jittered(int64_t ms)
+{
+    int64_t random = (int64_t)(random_u64() % 1000);
+    if (ms >= WAIT_MAX_MS)
+        return WAIT_MAX_MS * 4 / 5 + random / 5;
+    return ms + 5 + (WAIT_MAX_MS - 5 - ms) * random / 4000;
+}
+
+/* Did this worker get nothing the last time, so that a look is enough? Now and then lease is asked
+ * all the same: that is how it is known that this worker is there. */
+static bool may_look(const struct queue *queue, const struct worker_id *worker)
+{
+    return queue->idler && strcmp(queue->idler, worker->id) == 0 && !queue->lease_nonce[0] &&
+           clock_ms() - queue->asked_ms < LOOK_MS;
+}
+
+static int lease(struct queue *queue, const struct worker_id *worker, int max,
+                 struct lease_set *ret, struct err *err)
+{
+    int r = lease_once(queue, worker, max, ret, err);
+    if (r == QUEUE_EMPTY && ret->wait_ms == 0) /* a repeated call that had found nothing */
+        r = lease_once(queue, worker, max, ret, err);
+    free(queue->idler);
+    queue->idler = r == QUEUE_EMPTY || r == QUEUE_PAUSED ? mem_strdup(worker->id) : NULL;
+    queue->asked_ms = clock_ms();
+    return r;
+}
+
 int queue_lease(struct queue *queue, const struct worker_id *worker, int max, struct lease_set *ret,
                 struct err *err)
 {
+    *ret = (struct lease_set){0};
     int r = worker_check(worker, err);
-    if (r < 0)
-        return r;
-    r = lease_once(queue, worker, max, ret, err);
-    if (r == QUEUE_EMPTY && ret->wait_ms == 0) /* a repeated call that had found nothing */
-        r = lease_once(queue, worker, max, ret, err);
+    if (r == 0 && may_look(queue, worker))
+        r = queue_look(queue, &ret->wait_ms, err);
+    if (r == 0)
+        r = lease(queue, worker, max, ret, err);
+    if (ret->wait_ms > 0)
+        ret->wait_ms = wait_jittered(ret->wait_ms);
     return r;
 }
 

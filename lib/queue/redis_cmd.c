@@ -71,7 +71,7 @@ void redis_cmd_append(const struct redis_cmd *cmd, redisContext *context, bool w
 
 static bool without_key(const char *verb, size_t len)
 {
-    static const char *const verbs[] = {"PING", "INFO", "WAIT", "WAITAOF"};
+    static const char *const verbs[] = {"PING", "INFO", "TIME", "WAIT", "WAITAOF"};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strlen(verbs[i]) == len && memcmp(verbs[i], verb, len) == 0)
             return true;

@@ -204,7 +204,6 @@ static redisReply *reference_lease(struct queue *queue, const struct script_text
     redis_cmd_addz(&cmd, "bench");
     redis_cmd_addi(&cmd, max);
     redis_cmd_addz(&cmd, nonce);
-    redis_cmd_addi(&cmd, 500);
     return reference_run(queue, &cmd);
 }
 

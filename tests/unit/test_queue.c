@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
 /* test_queue.c - leases: who holds a key, when it comes back, what it costs. */
+#include "queue/queue_impl.h"
 #include "queue_fixture.h"
 
 START_TEST(test_a_key_is_leased_to_one_worker_at_a_time)
@@ -427,6 +428,86 @@ START_TEST(test_waits_are_jittered_within_a_second)
 }
 END_TEST
 
+/* How often Redis was asked to run a script by its name, since the last time. */
+static int scripts_run(void)
+{
+    char *said = redis_server_command(&server, "INFO commandstats");
+    const char *at = strstr(said, "cmdstat_evalsha:calls=");
+    int n = at ? atoi(at + strlen("cmdstat_evalsha:calls=")) : 0;
+    free(said);
+    redis_do("CONFIG RESETSTAT");
+    return n;
+}
+
+START_TEST(test_who_got_nothing_only_looks_and_is_still_seen)
+{
+    batch_usual(1);
+    struct lease_ref ref = lease_one(&w1);
+    lease_finds(QUEUE_EMPTY, &w2);
+    scripts_run();
+    for (int i = 0; i < 5; i++)
+        lease_finds(QUEUE_EMPTY, &w2);
+    ck_ok(queue_pause(queue, &err));
+    ck_assert_int_eq(scripts_run(), 1);
+    for (int i = 0; i < 5; i++)
+        lease_finds(QUEUE_PAUSED, &w2);
+    ck_assert_int_eq(scripts_run(), 0);
+    redis_do("ZADD hiwari:{b}:seen 1 worker-2");
+    queue->asked_ms -= 20000;
+    lease_finds(QUEUE_PAUSED, &w2);
+    ck_assert_int_eq(scripts_run(), 1);
+    redis_says(":0", "ZREVRANK hiwari:{b}:seen worker-2");
+    ref_free(&ref);
+}
+END_TEST
+
+START_TEST(test_a_look_overlooks_nothing)
+{
+    batch_short_leases(2, 500);
+    struct lease_ref first = lease_one(&w1), second = lease_one(&w1);
+    lease_finds(QUEUE_EMPTY, &w2);
+    ck_assert_int_eq(release_one(&w1, &first), LEASE_OK); /* pending */
+    ref_free(&first);
+    first = lease_one(&w2);
+    lease_finds(QUEUE_EMPTY, &w3);
+    ck_assert_int_eq(fail_one(&w2, &first, "error"), LEASE_OK); /* delayed, and nothing leased */
+    ck_assert_int_eq(done_one(&w1, &second), LEASE_OK);
+    lease_finds(QUEUE_EMPTY, &w3);
+    redis_do("ZADD hiwari:{b}:delayed 1 %s", first.key); /* due */
+    ref_free(&first);
+    first = lease_one(&w3);
+    lease_finds(QUEUE_EMPTY, &w2);
+    ck_assert_int_eq(done_one(&w3, &first), LEASE_OK); /* nothing left */
+    lease_finds(QUEUE_SETTLE, &w2);
+    ref_free(&first);
+    ref_free(&second);
+}
+END_TEST
+
+/* What a worker that waits is told when the batch is no more what it was. */
+START_TEST(test_a_look_sees_what_has_become_of_the_batch)
+{
+    static const struct {
+        const char *command;
+        int answer;
+    } cases[] = {
+        {"HSET hiwari:{b}:batch settled 1", QUEUE_SETTLED},
+        {"HSET hiwari:{b}:batch cancelled 1", QUEUE_CANCELLED},
+        {"HSET hiwari:{b}:batch inc other", QUEUE_GONE},
+        {"FLUSHALL", QUEUE_GONE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        redis_do("FLUSHALL");
+        batch_usual(1);
+        struct lease_ref ref = lease_one(&w1);
+        lease_finds(QUEUE_EMPTY, &w2);
+        redis_do("%s", cases[i].command);
+        lease_finds(cases[i].answer, &w2);
+        ref_free(&ref);
+    }
+}
+END_TEST
+
 START_TEST(test_tokens_differ_after_the_sequence_was_rolled_back)
 {
     batch_usual(1);
@@ -705,6 +786,9 @@ static Suite *queue_suite(void)
     tcase_add_test(t, test_a_due_time_of_another_servers_clock_counts_as_reached);
     tcase_add_test(t, test_finding_nothing_says_when_to_look_again);
     tcase_add_test(t, test_waits_are_jittered_within_a_second);
+    tcase_add_test(t, test_who_got_nothing_only_looks_and_is_still_seen);
+    tcase_add_test(t, test_a_look_overlooks_nothing);
+    tcase_add_test(t, test_a_look_sees_what_has_become_of_the_batch);
     tcase_add_test(t, test_tokens_differ_after_the_sequence_was_rolled_back);
     tcase_add_test(t, test_a_key_done_at_once_tells_its_one_lease);
     tcase_add_test(t, test_lineage_tells_the_last_ten_leases_newest_last);
