@@ -15,7 +15,7 @@ end
 -- step: begin.replace
 call('UNLINK', unpack(KEYS))
 -- step: begin.make
-call('HSET', BATCH, 'inc', ARGV[1], 'total', 0, 'seq', 0, 'epoch', 1, 'attempts', 0,
+call('HSET', BATCH, 'inc', ARGV[1], 'adder', '', 'total', 0, 'seq', 0, 'epoch', 1, 'attempts', 0,
      'interruptions', 0, 'made', now, unpack(ARGV, 3))
 call('SET', JSON, ARGV[2])
 return {'OK', 1}

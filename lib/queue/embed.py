@@ -19,7 +19,8 @@ HEADER = HEAD + """#ifndef QUEUE_SCRIPTS_H
 #include <stddef.h>
 
 enum script {
-ENUM};
+ENUM    SCRIPTS
+};
 
 struct script_text {
     const char *name, *text, *sha1;

@@ -8,6 +8,9 @@ if not b then
     return {'GONE'}
 end
 local repair = ARGV[2] == '1'
+if repair then
+    call('HSET', BATCH, 'adder', '') -- add.lua is to look again
+end
 local NAME = {p = 'pending', w = 'delayed', l = 'leased', d = 'done', f = 'failed'}
 local reply = {'OK'}
 

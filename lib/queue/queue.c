@@ -180,6 +180,7 @@ static void names_free(struct queue *queue)
     free(queue->batch);
     free(queue->incarnation);
     free(queue->idler);
+    free(queue->added_last);
     for (int i = 0; i < QUEUE_NAMES; i++)
         free(queue->names[i]);
 }
@@ -227,7 +228,8 @@ void queue_names_set(struct queue *queue, const char *batch, const char *incarna
     for (int i = 0; i < QUEUE_NAMES; i++)
         queue->names[i] = mem_printf("hiwari:{%s}:%s", batch, last[i]);
     queue->lease_nonce[0] = '\0';
-    queue->idler = NULL;
+    queue->idler = queue->added_last = NULL;
+    queue->added = 0;
 }
 
 int queue_use(struct queue *queue, const char *batch, const char *incarnation, struct err *err)
@@ -321,7 +323,7 @@ static int walk_some(struct queue *queue, const struct queue_walk *walk, int64_t
     for (int64_t i = from; n < steps && i < walk->n; n++) {
         queue_cmd(queue, &cmds[n], walk->script);
         if (walk->begin)
-            walk->begin(walk->ctx, &cmds[n]);
+            walk->begin(walk->ctx, &cmds[n], i);
         for (int64_t end = i + walk->step; i < end && i < walk->n; i++)
             walk->fill(walk->ctx, &cmds[n], i);
     }
@@ -341,13 +343,14 @@ static int walk_some(struct queue *queue, const struct queue_walk *walk, int64_t
 
 int queue_walk(struct queue *queue, const struct queue_walk *walk, struct err *err)
 {
-    /* The first step goes alone: it brings the script to a server that does not know it, so that
-     * the others are not all sent twice, and in another order. */
+    /* The first step of all goes alone: it brings the script to a server that does not know it, so
+     * that the others are not all sent twice, and in another order. */
     for (int64_t from = 0; from < walk->n;) {
-        int steps = from == 0 ? 1 : PIPELINE;
+        int steps = queue->walked[walk->script] ? PIPELINE : 1;
         int r = walk_some(queue, walk, from, steps, err);
         if (r != 0)
             return r;
+        queue->walked[walk->script] = true;
         from += (int64_t)steps * walk->step;
     }
     return 0;

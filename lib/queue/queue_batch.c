@@ -246,16 +246,20 @@ int queue_begin(struct queue *queue, const char *batch, const char *incarnation,
 struct adding {
     const char *const *keys;
     const int64_t *expect;
-    const char *what; /* add.lua's letter */
+    const char *what;  /* add.lua's letter */
+    const char *adder; /* "": these keys may be there already */
+    int64_t before;    /* keys that this adder has added */
     bool ascending;
     struct queue_added *added;
 };
 
-static void add_begin(void *ctx, struct redis_cmd *cmd)
+static void add_begin(void *ctx, struct redis_cmd *cmd, int64_t from)
 {
     const struct adding *adding = ctx;
     redis_cmd_addz(cmd, adding->what);
     redis_cmd_addi(cmd, adding->ascending);
+    redis_cmd_addz(cmd, adding->adder);
+    redis_cmd_addi(cmd, adding->before + from);
 }
 
 static void add_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
@@ -277,15 +281,35 @@ static int add_use(void *ctx, const redisReply *reply, int64_t from, int64_t n, 
     return 0;
 }
 
+/* Keys that ascend from call to call are all different. */
+static bool continues(const struct queue *queue, const struct adding *adding)
+{
+    const char *last = queue->added_last;
+    return adding->ascending && (!last || strcmp(last, adding->keys[0]) < 0);
+}
+
+static void adder_note(struct queue *queue, const struct adding *adding, int64_t n)
+{
+    free(queue->added_last);
+    queue->added_last = mem_strdup(adding->keys[n - 1]);
+    queue->added += n;
+}
+
 static int keys_add(struct queue *queue, struct adding *adding, int64_t n, struct err *err)
 {
     int r = queue_keys_check(adding->keys, n, err);
-    if (r < 0)
-        return r;
     *adding->added = (struct queue_added){0};
+    if (r < 0 || n == 0)
+        return r;
     adding->ascending = true;
     for (int64_t i = 1; i < n && adding->ascending; i++)
         adding->ascending = strcmp(adding->keys[i - 1], adding->keys[i]) < 0;
+    if (queue->added == 0)
+        queue_nonce(queue->adder);
+    if (!continues(queue, adding))
+        queue->adder[0] = '\0'; /* from now on */
+    adding->adder = queue->adder;
+    adding->before = queue->added;
     const struct queue_walk walk = {.script = SCRIPT_ADD,
                                     .n = n,
                                     .step = QUEUE_STEP,
@@ -293,14 +317,24 @@ static int keys_add(struct queue *queue, struct adding *adding, int64_t n, struc
                                     .fill = add_fill,
                                     .use = add_use,
                                     .ctx = adding};
+    adder_note(queue, adding, n);
     return queue_walk(queue, &walk, err);
+}
+
+static bool any_expected(const int64_t *expect, int64_t n)
+{
+    for (int64_t i = 0; expect && i < n; i++)
+        if (expect[i] != 0)
+            return true;
+    return false;
 }
 
 int queue_add(struct queue *queue, const char *const *keys, const int64_t *expect, int64_t n,
               struct queue_added *ret, struct err *err)
 {
+    bool any = any_expected(expect, n);
     struct adding adding = {
-        .keys = keys, .expect = expect, .what = expect ? "e" : "p", .added = ret};
+        .keys = keys, .expect = any ? expect : NULL, .what = any ? "e" : "p", .added = ret};
     return keys_add(queue, &adding, n, err);
 }
 

@@ -37,9 +37,13 @@ struct queue {
     char *batch, *incarnation;
     char *names[QUEUE_NAMES];
     char lease_nonce[QUEUE_NONCE]; /* of a lease call without an answer, else "" */
+    bool walked[SCRIPTS];          /* the server has run this script for us */
     char *idler;                   /* the worker whose last lease call got nothing, or NULL */
     int64_t asked_ms;              /* when that was */
-    int64_t reopened;              /* the epoch that the last queue_reopen began */
+    char adder[QUEUE_NONCE];       /* for add.lua; "": keys may come twice */
+    char *added_last;              /* the last of so many keys */
+    int64_t added;
+    int64_t reopened; /* the epoch that the last queue_reopen began */
 };
 
 void queue_names_set(struct queue *queue, const char *batch, const char *incarnation);
@@ -70,7 +74,8 @@ struct queue_walk {
     enum script script;
     int64_t n;
     int step;
-    void (*begin)(void *ctx, struct redis_cmd *cmd); /* words before the items; may be NULL */
+    /* Words before the items, the first of which is from; may be NULL. */
+    void (*begin)(void *ctx, struct redis_cmd *cmd, int64_t from);
     void (*fill)(void *ctx, struct redis_cmd *cmd, int64_t i);
     int (*use)(void *ctx, const redisReply *reply, int64_t from, int64_t n, struct err *err);
     void *ctx;

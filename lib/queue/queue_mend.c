@@ -34,7 +34,7 @@ struct retrying {
     int64_t moved;
 };
 
-static void retry_begin(void *ctx, struct redis_cmd *cmd)
+static void retry_begin(void *ctx, struct redis_cmd *cmd, int64_t from)
 {
     redis_cmd_addz(cmd, "0");
 }
@@ -156,7 +156,7 @@ struct checking {
     size_t n, cap;
 };
 
-static void check_begin(void *ctx, struct redis_cmd *cmd)
+static void check_begin(void *ctx, struct redis_cmd *cmd, int64_t from)
 {
     const struct checking *checking = ctx;
     redis_cmd_addz(cmd, checking->repair);
@@ -222,7 +222,7 @@ static int check_count(struct queue *queue, struct checking *checking, struct er
     CLEANUP(redis_cmd_deinit) struct redis_cmd cmd = {0};
     queue_cmd(queue, &cmd, SCRIPT_FSCK);
     checking->what = "count";
-    check_begin(checking, &cmd);
+    check_begin(checking, &cmd, 0);
     CLEANUP(reply_free) redisReply *reply = NULL;
     int r = queue_run(queue, &cmd, &reply, err);
     return r == 0 ? check_use(checking, reply, 0, 0, err) : r;

@@ -156,7 +156,7 @@ struct verb {
     size_t answers_at; /* where the answers begin in a reply */
 };
 
-static void verb_begin(void *ctx, struct redis_cmd *cmd)
+static void verb_begin(void *ctx, struct redis_cmd *cmd, int64_t from)
 {
     const struct verb *verb = ctx;
     redis_cmd_addz(cmd, verb->worker);

@@ -17,6 +17,7 @@
 enum {
     BACKOFF_MS = 20,
     BACKOFF_MAX_MS = 1000,
+    SEND_AT_BYTES = 16384,
     REDIRECTS_MAX = 8, /* of one pipeline; then the cluster is not in order, and is waited for */
 };
 
@@ -155,14 +156,23 @@ static int exchange_route(struct redis *redis, struct exchange *x, struct err *e
     return 0;
 }
 
+/* What has been written is sent now and then, so that the server works on it while the rest is
+ * written. If that fails, reading the answer says so. */
 static void exchange_send(struct exchange *x)
 {
+    size_t bytes = 0;
+    int sent;
     for (size_t i = 0; i < x->n; i++) {
         if (x->replies[i])
             continue;
         if (x->asking[i])
             redisAppendCommand(x->nodes[i]->context, "ASKING");
         redis_cmd_append(&x->cmds[i], x->nodes[i]->context, x->whole);
+        bytes += x->cmds[i].bytes.len;
+        if (bytes >= SEND_AT_BYTES) {
+            redisBufferWrite(x->nodes[i]->context, &sent);
+            bytes = 0;
+        }
     }
 }
 

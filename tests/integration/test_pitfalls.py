@@ -234,8 +234,8 @@ def test_row_29_a_worker_of_the_last_run_does_nothing_to_this_one():
         batch.begin(incarnation="inc-2")
         assert batch.call("renew", "w1", *lease, 1) == ["GONE"], "renewed in another run"
         assert batch.call("done", "w1", *lease, 1, 1) == ["GONE"]
-        assert batch.call("add", "p", 0, "k2") == ["GONE"]
-        assert batch.call("lease", "w1", "", "", 1, "f" * 12, 0)[0] == "GONE"
+        assert batch.call("add", "p", 0, "", 0, "k2") == ["GONE"]
+        assert batch.call("lease", "w1", "", "", 1, "f" * 12)[0] == "GONE"
 
     shows(scenario, "done.lua", ("if call('HGET', BATCH, 'inc') ~= ARGV[1] then", "if false then"))
 
@@ -243,10 +243,10 @@ def test_row_29_a_worker_of_the_last_run_does_nothing_to_this_one():
 def test_row_29_a_sealed_batch_takes_no_more_keys():
     def scenario(batch):
         batch.fill(["k1"])
-        assert batch.call("add", "p", 0, "k2") == ["OK", 0, 0, 1]
+        assert batch.call("add", "p", 0, "", 0, "k2") == ["OK", 0, 0, 1]
         assert batch.count("pending") == 1, "a key was added late"
 
-    shows(scenario, "add.lua", ("if b[2] == '1' then", "if false then"))
+    shows(scenario, "add.lua", ("if call('HGET', BATCH, 'sealed') == '1' then", "if false then"))
 
 
 # ---- with the programs ----

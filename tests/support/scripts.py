@@ -79,13 +79,13 @@ class Batch:
         """A sealed batch of these keys."""
         self.begin(**settings)
         for at in range(0, len(keys), 100):
-            self.call("add", "p", 0, *keys[at:at + 100])
+            self.call("add", "p", 0, "", 0, *keys[at:at + 100])
         assert self.call("seal", len(keys)) == ["OK"]
 
     def lease(self, worker, n=1, **options):
         """(key, token) of each leased key."""
         self.calls += 1
-        answer = self.call("lease", worker, "", "", n, f"{self.calls:012x}", 500, **options)
+        answer = self.call("lease", worker, "", "", n, f"{self.calls:012x}", **options)
         if answer[0] != "OK":
             return []
         return list(zip(answer[2::3], answer[3::3]))

@@ -4,6 +4,7 @@
  * it; fsck. */
 #include <unistd.h>
 
+#include "queue/queue_impl.h"
 #include "queue_fixture.h"
 
 /* ---- begin and destinations ---- */
@@ -189,6 +190,97 @@ START_TEST(test_many_keys_are_added_in_order_and_once)
             ck_assert_str_eq(set.leases[j].key, keys[i + j]);
         lease_set_free(&set);
     }
+}
+END_TEST
+
+/* How often a command ran since the last time, also inside scripts. */
+static int command_runs(const char *name)
+{
+    char *said = redis_server_command(&server, "INFO commandstats");
+    char *label = mem_printf("cmdstat_%s:calls=", name);
+    const char *at = strstr(said, label);
+    int n = at ? atoi(at + strlen(label)) : 0;
+    free(label);
+    free(said);
+    redis_do("CONFIG RESETSTAT");
+    return n;
+}
+
+/* Add keys k<from> to k<to - 1>, and expect so many of them to have been there. */
+static void add_by(struct queue *by, int from, int to, int present)
+{
+    static char names[1000][8];
+    static const char *keys[1000];
+    struct queue_added added;
+    for (int i = from; i < to; i++) {
+        snprintf(names[i], sizeof(names[i]), "k%03d", i);
+        keys[i] = names[i];
+    }
+    ck_ok(queue_add(by, keys + from, NULL, to - from, &added, &err));
+    ck_assert_int_eq(added.present, present);
+    ck_assert_int_eq(added.added, to - from - present);
+}
+
+START_TEST(test_who_adds_alone_is_not_looked_after)
+{
+    ck_ok(begin(queue, "b", "inc-1", "file:///b"));
+    command_runs("hmget");
+    add_by(queue, 0, 500, 0);
+    add_by(queue, 500, 700, 0);
+    ck_assert_int_eq(command_runs("hmget"), 7 + 1); /* each step the batch, the first its records */
+    ck_ok(queue_seal(queue, 700, &err));
+    ck_assert_int_eq(fsck_findings(false), 0);
+}
+END_TEST
+
+/* Whoever else has added, or adds again, finds what is there: a leased key stays leased. */
+START_TEST(test_keys_that_are_there_are_left_whoever_adds)
+{
+    CLEANUP(queue_close) struct queue *other = queue_new();
+    ck_ok(begin(queue, "b", "inc-1", "file:///b"));
+    ck_ok(queue_use(other, "b", "inc-1", &err));
+    add_by(queue, 0, 200, 0);
+    add_by(other, 250, 350, 0); /* as many as the first one's next step */
+    struct lease_set all[3];
+    const struct worker_id workers[] = {{.id = "a"}, {.id = "b"}, {.id = "c"}};
+    for (int i = 0; i < 3; i++)
+        all[i] = lease_some(&workers[i], 100, 100);
+    add_by(queue, 200, 300, 50);
+    add_by(queue, 300, 400, 50); /* now it says as many as there are */
+    add_by(queue, 400, 500, 0);
+    add_by(other, 350, 600, 150);
+    add_by(queue, 0, 600, 600);
+    ck_ok(queue_seal(queue, 600, &err));
+    counts_are(300, 0, 300, 0, 0);
+    ck_assert_int_eq(fsck_findings(false), 0);
+    for (int i = 0; i < 3; i++)
+        lease_set_free(&all[i]);
+}
+END_TEST
+
+/* A step whose answer was lost is sent once more; and a Redis that went back has lost some. */
+START_TEST(test_keys_that_are_there_are_left_when_steps_come_twice_or_were_lost)
+{
+    CLEANUP(queue_close) struct queue *other = queue_new();
+    ck_ok(begin(queue, "b", "inc-1", "file:///b"));
+    ck_ok(queue_use(other, "b", "inc-1", &err));
+    add_by(queue, 0, 100, 0);
+    add_by(queue, 100, 200, 0);
+    struct lease_set first = lease_some(&w1, 100, 100), second = lease_some(&w2, 100, 100);
+    queue->added = 100;
+    memcpy(queue->added_last, "k099", 4);
+    add_by(queue, 100, 200, 100);
+    counts_are(0, 0, 200, 0, 0);
+    ck_assert_int_eq(fsck_findings(false), 0);
+
+    add_by(other, 200, 300, 0);
+    other->added = 300; /* as many as there are, but they are not its own */
+    memcpy(other->added_last, "k000", 4);
+    add_by(other, 1, 101, 100);
+    counts_are(100, 0, 200, 0, 0);
+    ck_assert_int_eq(fsck_findings(false), 0);
+    lease_set_free(&first);
+    lease_set_free(&second);
 }
 END_TEST
 
@@ -761,6 +853,9 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_an_unsealed_batch_never_settles);
     tcase_add_test(t, test_sealing_compares_the_number_of_keys);
     tcase_add_test(t, test_many_keys_are_added_in_order_and_once);
+    tcase_add_test(t, test_who_adds_alone_is_not_looked_after);
+    tcase_add_test(t, test_keys_that_are_there_are_left_whoever_adds);
+    tcase_add_test(t, test_keys_that_are_there_are_left_when_steps_come_twice_or_were_lost);
     tcase_add_test(t, test_the_generation_to_replace_stays_with_its_key_until_it_is_done);
     tcase_add_test(t, test_keys_whose_result_exists_count_as_done);
     tcase_add_test(t, test_settling_is_a_lease_that_another_worker_may_take_over);
