@@ -39,7 +39,7 @@ struct queue {
     char lease_nonce[QUEUE_NONCE]; /* of a lease call without an answer, else "" */
     bool walked[SCRIPTS];          /* the server has run this script for us */
     char *idler;                   /* the worker whose last lease call got nothing, or NULL */
-    int64_t asked_ms;              /* when that was */
+    int64_t lease_at_ms;           /* when it calls lease once more, whatever it sees */
     char adder[QUEUE_NONCE];       /* for add.lua; "": keys may come twice */
     char *added_last;              /* the last of so many keys */
     int64_t added;

@@ -13,7 +13,7 @@ enum {
     LEASE_WORDS = 3,
     TRY_WORDS = 3,
     WAIT_MAX_MS = 1000,
-    LOOK_MS = 20000, /* a worker that waits is heard of this often */
+    LOOK_MS = 20000, /* a worker that waits is heard of this often, or half as often */
 };
 #define SETTLED_TTL_MS (INT64_C(30) * 24 * 3600 * 1000)
 
@@ -113,12 +113,12 @@ static int64_t wait_jittered(int64_t ms)
     return ms + 5 + (WAIT_MAX_MS - 5 - ms) * random / 4000;
 }
 
-/* Did this worker get nothing the last time, so that a look is enough? Now and then lease is asked
+/* Did this worker get nothing the last time, so that a look is enough? Now and then lease is called
  * all the same: that is how it is known that this worker is there. */
 static bool may_look(const struct queue *queue, const struct worker_id *worker)
 {
     return queue->idler && strcmp(queue->idler, worker->id) == 0 && !queue->lease_nonce[0] &&
-           clock_ms() - queue->asked_ms < LOOK_MS;
+           clock_ms() < queue->lease_at_ms;
 }
 
 static int lease(struct queue *queue, const struct worker_id *worker, int max,
@@ -129,7 +129,7 @@ static int lease(struct queue *queue, const struct worker_id *worker, int max,
         r = lease_once(queue, worker, max, ret, err);
     free(queue->idler);
     queue->idler = r == QUEUE_EMPTY || r == QUEUE_PAUSED ? mem_strdup(worker->id) : NULL;
-    queue->asked_ms = clock_ms();
+    queue->lease_at_ms = clock_ms() + LOOK_MS + (int64_t)(random_u64() % LOOK_MS);
     return r;
 }
 

@@ -6,12 +6,14 @@
  *
  * Each worker has a connection of its own and does what the courier does: it asks for a key, and
  * asks again when the answer says so. The first K get a key each and hold it, and each of those has
- * a second connection, its heartbeat, that renews every third of a lease time. A few threads serve
- * them all; a lease call takes so little that nobody waits for another.
+ * a second connection, its heartbeat, that renews every third of a lease time. Each asks now and
+ * then whether there is a webhook to tell. A few threads serve them all; a lease call takes so
+ * little that nobody waits for another.
  *
- * "waiting" is printed when everybody is there: for S seconds the others find nothing. Then "tail":
- * within S seconds the keys are done one after the other at random moments, somebody settles, and
- * everybody leaves. At last how many lease calls each of the two took. */
+ * "waiting" is printed when everybody is there and what comes every half minute has spread: for S
+ * seconds the others find nothing. Then "tail": within S seconds the keys are done one after the
+ * other at random moments, somebody settles, and everybody leaves. At last how many lease calls
+ * each of the two took. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +26,13 @@
 #include "base/str.h"
 #include "queue/queue.h"
 
-enum { LEASE_MS = 30000, THREADS = 4, SPREAD_MS = 1000 };
+enum { LEASE_MS = 30000, HERALD_MS = 30000, THREADS = 4, SPREAD_MS = 1000, STEADY_MS = 40000 };
 
 struct worker {
     struct worker_id id;
     struct queue *queue, *heart; /* heart: while it holds a key */
     struct lease lease;          /* key NULL: none */
-    int64_t look_at_ms, renew_at_ms, done_at_ms;
+    int64_t look_at_ms, renew_at_ms, herald_at_ms, done_at_ms;
     bool gone;
 };
 
@@ -117,6 +119,15 @@ static void beat(struct worker *w)
     w->renew_at_ms = clock_ms() + LEASE_MS / 3;
 }
 
+static void ask_webhook(struct worker *w)
+{
+    struct err err = {0};
+    CLEANUP(queue_notify_deinit) struct queue_notify notify = {0};
+    if (queue_notify_get(w->queue, &notify, &err) < 0)
+        die("webhook", &err);
+    w->herald_at_ms = clock_ms() + HERALD_MS;
+}
+
 static void finish(struct worker *w)
 {
     struct err err = {0};
@@ -142,6 +153,8 @@ static void serve(struct crowd *crowd, struct worker *w, int64_t now)
         beat(w);
     else if (now >= w->look_at_ms)
         look(crowd, w);
+    else if (now >= w->herald_at_ms)
+        ask_webhook(w);
 }
 
 /* ---- all ---- */
@@ -157,9 +170,11 @@ static void *serve_part(void *ctx)
         look(crowd, &crowd->all[i]);
     pthread_barrier_wait(&crowd->barrier); /* all keys are held */
     int64_t began_ms = clock_ms();
-    for (int64_t i = part->from; i < part->to; i++)
+    for (int64_t i = part->from; i < part->to; i++) {
+        crowd->all[i].herald_at_ms = began_ms + (int64_t)(random_u64() % HERALD_MS);
         if (!crowd->all[i].lease.key)
             crowd->all[i].look_at_ms = began_ms + (int64_t)(random_u64() % SPREAD_MS);
+    }
     for (int64_t left = part->to - part->from; left > 0;) {
         left = 0;
         for (int64_t i = part->from; i < part->to; i++) {
@@ -223,7 +238,7 @@ static void run(struct crowd *crowd)
     }
     pthread_barrier_wait(&crowd->barrier);
     pthread_barrier_wait(&crowd->barrier);
-    clock_sleep_ms(2 * SPREAD_MS);
+    clock_sleep_ms(STEADY_MS);
     crowd->calls[0] = 0;
     say("waiting");
     clock_sleep_ms(crowd->seconds * 1000);

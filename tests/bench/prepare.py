@@ -32,6 +32,12 @@ def run(*command, **options):
     return done.stdout
 
 
+def install():
+    """The peers that Debian has, and what those from elsewhere need."""
+    if subprocess.run([ROOT / "scripts" / "install-deps", "bench"]).returncode != 0:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).name}: scripts/install-deps bench did not succeed; its words are above")
+
+
 class Programs:
     """hiwari as it is released: optimised, without assertions and sanitizers."""
 
@@ -64,7 +70,7 @@ def python_with_pandas():
     for python in (sys.executable, "/usr/bin/python3"):
         if subprocess.run([python, "-c", "import numpy, pandas"], stderr=subprocess.DEVNULL).returncode == 0:
             return python
-    sys.exit("features: no Python here has numpy and pandas, which make the data: apt-get install python3-pandas")
+    sys.exit("features: no Python here has numpy and pandas, which make the data: scripts/install-deps bench")
 
 
 class Data:

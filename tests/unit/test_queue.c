@@ -453,7 +453,7 @@ START_TEST(test_who_got_nothing_only_looks_and_is_still_seen)
         lease_finds(QUEUE_PAUSED, &w2);
     ck_assert_int_eq(scripts_run(), 0);
     redis_do("ZADD hiwari:{b}:seen 1 worker-2");
-    queue->asked_ms -= 20000;
+    queue->lease_at_ms = clock_ms();
     lease_finds(QUEUE_PAUSED, &w2);
     ck_assert_int_eq(scripts_run(), 1);
     redis_says(":0", "ZREVRANK hiwari:{b}:seen worker-2");
