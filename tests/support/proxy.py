@@ -59,7 +59,8 @@ class Proxy:
         self._blackhole = self._refuse = self._closed = False
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="hiwari-proxy-"))
         self._listener = self._listen(tcp)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def _listen(self, tcp):
         if tcp:
@@ -111,6 +112,9 @@ class Proxy:
     def close(self):
         self._closed = True
         self.blackhole(False)
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would leave accept waiting, and a last client let in
+        self._acceptor.join(5)
+        assert not self._acceptor.is_alive(), "the proxy still accepts"
         self._listener.close()
         self.cut_all()
         shutil.rmtree(self._directory, ignore_errors=True)
