@@ -62,7 +62,8 @@ int queue_run(struct queue *queue, const struct redis_cmd *cmd, redisReply **ret
 int queue_run_plain(struct queue *queue, const struct redis_cmd *cmd, struct err *err);
 
 /* Is it certain that lease would find nothing? QUEUE_EMPTY or QUEUE_PAUSED with the milliseconds
- * until there may be something (at most 1000), 0: call lease, or an ERR_. */
+ * until there may be something (at most 1000), QUEUE_GONE, QUEUE_SETTLED, QUEUE_CANCELLED; 0: call
+ * lease; or an ERR_. */
 int queue_look(struct queue *queue, int64_t *ret_wait_ms, struct err *err);
 
 /* Give up the batch's claim on its destination, if it is still its own. */

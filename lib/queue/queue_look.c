@@ -6,8 +6,8 @@
  * makes a dozen calls to Redis, two of which write; most of its cost is the interpreter's. Here
  * seven commands in one request read as much as tells that nothing is pending, no lease has run out
  * and no delayed key is due. They are not one moment, and need not be: whatever changes between two
- * of them is seen at the next look. Where there may be something, the batch is in any unusual
- * state, or nothing is left at all, lease decides. */
+ * of them is seen at the next look. Where there may be something, or nothing is left at all,
+ * lease decides. */
 #include <stdlib.h>
 
 #include "queue/queue_impl.h"
@@ -75,9 +75,12 @@ static int decide(const struct queue *queue, redisReply *const *replies, int64_t
     bool is_pending = reply_integer(replies[ASK_PENDING]);
     bool is_leased = !is_empty(leased[0]), is_delayed = !is_empty(delayed[0]);
     int64_t wait_ms = WAIT_MAX_MS;
-    if (strcmp(reply_text(reply_at(batch, 0)), queue->incarnation) != 0 ||
-        *reply_text(reply_at(batch, 1)) || *reply_text(reply_at(batch, 2)))
-        return 0;
+    if (strcmp(reply_text(reply_at(batch, 0)), queue->incarnation) != 0)
+        return QUEUE_GONE;
+    if (*reply_text(reply_at(batch, 1)))
+        return QUEUE_SETTLED;
+    if (*reply_text(reply_at(batch, 2)))
+        return QUEUE_CANCELLED;
     bool paused = *reply_text(reply_at(batch, 3));
     if ((is_pending && !paused) || (!is_pending && !is_leased && !is_delayed))
         return 0;
