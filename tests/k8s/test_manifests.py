@@ -217,6 +217,16 @@ def test_redis_starts_with_what_the_manifests_give_it_and_its_probes_tell_the_tr
                 cli.run(*verb, env=env)
             nobody = {**env, "HIWARI_REDIS": f"unix://{name}/s"}
             assert "NOAUTH" in cli.run("status", env=nobody, code=78).stderr
+
+            cli.run("enqueue", "c", "--spec", cli.FOOTBALL / "spec.json", "--snapshot", snapshot, "--dest", tmp / "new",
+                    "--limit", 8, env=env)
+            server.terminate()  # as when its pod is deleted
+            server.wait()
+            server = subprocess.Popen(["redis-server", tmp / "redis.conf"], stdout=subprocess.DEVNULL)
+            cli.wait_until(lambda: probe("ready").returncode == 0, "redis is ready again")
+            cli.run("--batch", "c", "--snapshot", snapshot, program=cli.WORKER, env=env)
+            assert len(cli.results(tmp / "new")) == 8
+            assert "NOAUTH" in cli.run("status", env=nobody, code=78).stderr
         finally:
             server.kill()
             server.wait()
