@@ -48,17 +48,15 @@ bool http_clock_ahead(const struct http_answer *answer, int64_t *ret_s)
     return true;
 }
 
-/* True when the time was waited for; false when the deadline comes first. */
-static bool wait_again(struct http_budget *budget, int64_t deadline_ms, int64_t at_least_ms)
+/* True when the time was waited for; false when the deadline or the end comes first. */
+static bool wait_again(struct http *http, struct http_budget *budget, int64_t deadline_ms,
+                       int64_t at_least_ms)
 {
     int64_t first = budget->wait_ms ? budget->wait_ms : WAIT_FIRST_MS;
     struct retry retry = retry_start(deadline_ms, first, WAIT_MAX_MS, random_u64());
     int64_t wait_ms = retry_next(&retry, clock_ms(), at_least_ms);
     budget->wait_ms = retry.wait_ms;
-    if (wait_ms < 0)
-        return false;
-    clock_sleep_ms(wait_ms);
-    return true;
+    return wait_ms >= 0 && http_wait(http, wait_ms);
 }
 
 static bool renew(struct http_budget *budget, const struct http_request *request,
@@ -107,12 +105,12 @@ static int refuse_redirect(const struct http_answer *answer, struct err *err)
                    answer->status, host.len ? " to " : "", host.len ? host.s : "");
 }
 
-bool http_again(struct http_budget *budget, const struct http_request *request,
+bool http_again(struct http *http, struct http_budget *budget, const struct http_request *request,
                 const struct http_answer *answer, int *r, struct err *err)
 {
     budget->attempts++;
     if (*r == ERR_UNREACHABLE) {
-        if (wait_again(budget, request->deadline_ms, 0))
+        if (wait_again(http, budget, request->deadline_ms, 0))
             return true;
         with_attempts(err, *r, budget->attempts);
         return false;
@@ -125,7 +123,7 @@ bool http_again(struct http_budget *budget, const struct http_request *request,
     }
     if (!is_retryable(request, answer->status))
         return renew(budget, request, answer, r, err);
-    if (wait_again(budget, request->deadline_ms, retry_after_ms(answer)))
+    if (wait_again(http, budget, request->deadline_ms, retry_after_ms(answer)))
         return true;
     *r = http_err(err, ERR_RETRY, request, answer);
     with_attempts(err, *r, budget->attempts);
@@ -140,7 +138,7 @@ int http_call(struct http *http, const struct http_request *request, struct http
     int r;
     do {
         r = http_send(http, request, &answer, err);
-    } while (http_again(&budget, request, &answer, &r, err));
+    } while (http_again(http, &budget, request, &answer, &r, err));
     if (r < 0)
         return r;
     if (answer.status / 100 == 3 &&

@@ -8,8 +8,10 @@
 #include "http/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "http/transfer.h"
 
@@ -22,8 +24,9 @@ struct http {
     CURLM *multi;
     pthread_t thread;
     pthread_mutex_t lock;
+    pthread_cond_t stops;
     struct transfer *submitted; /* not yet seen by the thread */
-    bool ending;
+    bool stopped, ending;
     struct transfer *active; /* the thread's alone */
 };
 
@@ -49,11 +52,12 @@ static void finish(struct http *http, struct transfer *transfer, CURLcode code)
     transfer_finish(transfer, code); /* it is the caller's again, and gone */
 }
 
-static void take_submitted(struct http *http, bool *ret_ending)
+static void take_submitted(struct http *http, bool *ret_stopped, bool *ret_ending)
 {
     pthread_mutex_lock(&http->lock);
     struct transfer *transfer = http->submitted;
     http->submitted = NULL;
+    *ret_stopped = http->stopped;
     *ret_ending = http->ending;
     pthread_mutex_unlock(&http->lock);
     for (struct transfer *next; transfer; transfer = next) {
@@ -74,11 +78,13 @@ static void finish_done(struct http *http)
     }
 }
 
-static void finish_stalled(struct http *http)
+static void finish_stalled(struct http *http, bool stopped)
 {
     for (struct transfer *transfer = http->active, *next; transfer; transfer = next) {
         next = transfer->next;
-        if (transfer_is_stalled(transfer))
+        if (stopped)
+            finish(http, transfer, CURLE_ABORTED_BY_CALLBACK);
+        else if (transfer_is_stalled(transfer))
             finish(http, transfer, CURLE_OPERATION_TIMEDOUT);
     }
 }
@@ -86,13 +92,13 @@ static void finish_stalled(struct http *http)
 static void *http_thread(void *ctx)
 {
     struct http *http = ctx;
-    bool ending = false;
+    bool stopped, ending = false;
     while (!ending) {
         int running;
-        take_submitted(http, &ending);
+        take_submitted(http, &stopped, &ending);
         curl_multi_perform(http->multi, &running);
         finish_done(http);
-        finish_stalled(http);
+        finish_stalled(http, stopped);
         if (!ending)
             curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
     }
@@ -129,9 +135,36 @@ struct http *http_new(void)
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     pthread_mutex_init(&http->lock, NULL);
+    pthread_cond_init(&http->stops, NULL);
     if (begin_thread(http) != 0)
         mem_exhausted();
     return http;
+}
+
+void http_stop(struct http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    http->stopped = true;
+    pthread_cond_broadcast(&http->stops);
+    pthread_mutex_unlock(&http->lock);
+    curl_multi_wakeup(http->multi);
+}
+
+bool http_wait(struct http *http, int64_t ms)
+{
+    struct timespec at;
+    int r = 0;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&http->lock);
+    while (!http->stopped && r != ETIMEDOUT)
+        r = pthread_cond_clockwait(&http->stops, &http->lock, CLOCK_MONOTONIC, &at);
+    bool stopped = http->stopped;
+    pthread_mutex_unlock(&http->lock);
+    return !stopped;
 }
 
 void http_free(struct http *http)
@@ -144,6 +177,7 @@ void http_free(struct http *http)
     curl_multi_wakeup(http->multi);
     pthread_join(http->thread, NULL);
     curl_multi_cleanup(http->multi);
+    pthread_cond_destroy(&http->stops);
     pthread_mutex_destroy(&http->lock);
     free(http);
 }

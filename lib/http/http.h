@@ -24,6 +24,10 @@
 struct http;
 
 struct http *http_new(void);
+/* Give up: what is under way and what is asked later fails, and nobody waits to ask again. */
+void http_stop(struct http *http);
+/* Wait for so long; false when http_stop comes first. */
+bool http_wait(struct http *http, int64_t ms);
 void http_free(struct http *http); /* no request may be under way */
 MEM_CLEANUP(http_free, struct http *);
 
@@ -70,9 +74,10 @@ struct http_request {
  *
  * 0: any other answer, *ret filled in; the caller looks at the status. ERR_RETRY: the deadline is
  * over and the last answer was one of those; its own words. ERR_UNREACHABLE: the deadline is over
- * and the last attempt had no answer. ERR_CONFIG: the certificate is not trusted, the URL cannot
- * be, a redirect, or authorize's. ERR_INPUT: the answer is longer than max_answer. When
- * ret->attempts > 1 or a failure is returned, an earlier attempt may have had its effect. */
+ * and the last attempt had no answer, or http_stop was called. ERR_CONFIG: the certificate is not
+ * trusted, the URL cannot be, a redirect, or authorize's. ERR_INPUT: the answer is longer than
+ * max_answer. When ret->attempts > 1 or a failure is returned, an earlier attempt may have had its
+ * effect. */
 int http_call(struct http *http, const struct http_request *request, struct http_answer *ret,
               struct err *err);
 
@@ -89,7 +94,7 @@ struct http_budget {
 /* Whether r and the answer of http_send ask for another attempt, after having waited for its time.
  * When it is false and r was 0, a retryable status with no time left has become ERR_RETRY, and a
  * redirect ERR_WRITE. */
-bool http_again(struct http_budget *budget, const struct http_request *request,
+bool http_again(struct http *http, struct http_budget *budget, const struct http_request *request,
                 const struct http_answer *answer, int *r, struct err *err);
 
 /* The value of a header, without regard to case; the last one where it stands several times.

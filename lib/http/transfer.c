@@ -4,6 +4,7 @@
 #include "http/transfer.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -168,6 +169,17 @@ static void set_signature(struct transfer *transfer)
     curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, request->aws_secret);
 }
 
+/* HTTP/2 is agreed upon while TLS begins, and a request rather waits for that, to share the
+ * connection, than open one more. Where there is no TLS, curl would find out only by the first
+ * answer, and let all wait for a server that is slow to give it. */
+static void set_version(struct transfer *transfer)
+{
+    bool tls = strncasecmp(transfer->request->url, "https:", 6) == 0;
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,
+                     tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
+}
+
 static void set_all(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -178,8 +190,7 @@ static void set_all(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_URL, transfer->request->url);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* '..' in a name is a part of the name */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hiwari");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection than open one */
+    set_version(transfer);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -245,6 +256,8 @@ static bool is_settings(CURLcode code)
 static int failure(const struct transfer *transfer, struct err *err)
 {
     CLEANUP(str_deinit) struct str words = {0};
+    if (transfer->code == CURLE_ABORTED_BY_CALLBACK)
+        return err_set(err, ERR_UNREACHABLE, "given up unanswered, for the program ends");
     const char *text = transfer->words[0] ? transfer->words : curl_easy_strerror(transfer->code);
     http_quote(text, strlen(text), 300, &words);
     if (transfer->code == CURLE_PEER_FAILED_VERIFICATION)

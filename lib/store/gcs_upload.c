@@ -210,7 +210,7 @@ static int on_progress(struct put *put, struct session *session, struct http_bud
         return GO_ON;
     struct http_answer again = {.status = 503}; /* not further than before: wait a little */
     int r = 0;
-    if (http_again(budget, request, &again, &r, err))
+    if (http_again(put->gcs->http, budget, request, &again, &r, err))
         return GO_ON;
     err_set(err, ERR_RETRY, "the server takes no more of it than %zu bytes", now);
     return failed(put, ERR_RETRY, err);
@@ -226,7 +226,7 @@ static int step(struct put *put, struct session *session, struct http_budget *bu
         return on_progress(put, session, budget, &request, &answer, err);
     if (r == 0 && (answer.status == 404 || answer.status == 410))
         return BEGIN_AGAIN; /* the session is lost */
-    if (http_again(budget, &request, &answer, &r, err)) {
+    if (http_again(put->gcs->http, budget, &request, &answer, &r, err)) {
         session->in_doubt = true;
         return GO_ON;
     }

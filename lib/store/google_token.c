@@ -272,9 +272,9 @@ static int fetch_metadata(struct http *http, const struct google_source *source,
             return 0;
         if (r == 0)
             http_err(err, ERR_UNREACHABLE, &request, &answer);
-        if (!source->patient || clock_ms() + METADATA_WAIT_MS >= until_ms)
+        if (!source->patient || clock_ms() + METADATA_WAIT_MS >= until_ms ||
+            !http_wait(http, METADATA_WAIT_MS))
             break;
-        clock_sleep_ms(METADATA_WAIT_MS);
     }
     err_prefix(err,
                "no credentials: neither GOOGLE_APPLICATION_CREDENTIALS nor `gcloud auth "

@@ -71,6 +71,12 @@ void store_close(struct store *store)
         store->driver->close(store);
 }
 
+void store_stop(struct store *store)
+{
+    if (store->driver->stop)
+        store->driver->stop(store);
+}
+
 const char *store_url(const struct store *store)
 {
     return store->url;

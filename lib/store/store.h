@@ -51,6 +51,9 @@ bool store_name_ok(const char *name);
  * left to try; elsewhere there may be. */
 void store_set_patience(struct store *store, int64_t ms);
 bool store_asks_again(const struct store *store);
+/* The program ends: what is under way, and all that follows, fails at once, and whether it had its
+ * effect is not known. */
+void store_stop(struct store *store);
 
 /* Write one object whole. 0: written and durable, *ret_generation (may be NULL) filled in;
  * STORE_CHANGED: what is there is not what was expected, nothing was written; ERR_RETRY: it may or

@@ -26,6 +26,7 @@ struct store_driver {
      * and url filled in. */
     int (*open)(const char *rest, bool create, struct store **ret, struct err *err);
     void (*close)(struct store *store);
+    void (*stop)(struct store *store); /* NULL: nothing ever waits */
     int (*put)(struct store *store, const struct store_upload *upload, int64_t *ret_generation,
                struct err *err);
     int (*get)(struct store *store, const char *name, struct store_span span, struct str *ret,

@@ -48,6 +48,11 @@ static int check_bucket(const char *bucket, struct err *err)
                    bucket, BUCKET_MIN, BUCKET_MAX);
 }
 
+static void gcs_stop(struct store *store)
+{
+    http_stop(gcs_of(store)->http);
+}
+
 static void gcs_close(struct store *store)
 {
     struct store_gcs *gcs = gcs_of(store);
@@ -450,6 +455,7 @@ const struct store_driver store_gcs_driver = {
     .parallel = 32,
     .open = gcs_open,
     .close = gcs_close,
+    .stop = gcs_stop,
     .put = gcs_put,
     .get = gcs_get,
     .remove = gcs_remove,

@@ -53,6 +53,11 @@ static int check_endpoint(const char *endpoint, struct err *err)
                    endpoint);
 }
 
+static void s3_stop(struct store *store)
+{
+    http_stop(s3_of(store)->http);
+}
+
 static void s3_close(struct store *store)
 {
     struct store_s3 *s3 = s3_of(store);
@@ -304,8 +309,8 @@ static int s3_list(struct store *store, struct store_range range, store_list_fn 
 }
 
 #define S3_VERBS                                                                                   \
-    .asks_again = true, .parallel = 32, .close = s3_close, .put = s3_put, .get = s3_get,           \
-    .remove = s3_remove, .list = s3_list, .probe = s3_probe
+    .asks_again = true, .parallel = 32, .close = s3_close, .stop = s3_stop, .put = s3_put,         \
+    .get = s3_get, .remove = s3_remove, .list = s3_list, .probe = s3_probe
 
 const struct store_driver store_s3_driver = {
     .scheme = "s3", .form = "s3://bucket/prefix", .open = s3_open, S3_VERBS};

@@ -22,7 +22,8 @@ struct drain {
     int signals, ended; /* descriptors */
     pthread_t thread;
     pthread_mutex_t lock;
-    const struct job *job; /* NULL: nothing can be held yet */
+    bool begun;
+    const struct job *job; /* NULL: nothing can be held */
 };
 
 /* True when a signal has come; false when the worker ended by itself. */
@@ -70,11 +71,23 @@ static void release_all(struct drain *drain, const struct job *job)
         log_info("a key was released unfinished", LOG_S("key", refs.refs[i].key));
 }
 
+/* Whoever still waits for credentials or builds an index has nothing that is worth the grace. */
+static void leave_unbegun(struct drain *drain)
+{
+    pthread_mutex_lock(&drain->lock);
+    if (!drain->begun) {
+        log_info("worker ends before it has begun", LOG_I("exit", EXIT_DRAINED));
+        _exit(EXIT_DRAINED);
+    }
+    pthread_mutex_unlock(&drain->lock);
+}
+
 static void *drain_thread(void *ctx)
 {
     struct drain *drain = ctx;
     if (!wait_for_signal(drain))
         return NULL;
+    leave_unbegun(drain);
     log_info("draining: no more keys are taken", LOG_I("grace_ms", drain->grace_ms));
     held_drain(drain->held);
     int64_t release_ms = drain->grace_ms / 4 < RELEASE_MS ? drain->grace_ms / 4 : RELEASE_MS;
@@ -110,6 +123,7 @@ void drain_job(struct drain *drain, const struct job *job)
 {
     pthread_mutex_lock(&drain->lock);
     drain->job = job;
+    drain->begun = true;
     pthread_mutex_unlock(&drain->lock);
 }
 

@@ -3,7 +3,7 @@
 /* drain.h - SIGTERM and SIGINT: stop taking keys, and be gone by the end of the grace time.
  *
  * A thread waits for the signals, which all others block. At the first one keys that wait are
- * given back at once, and the one that was begun may finish; shortly before the grace
+ * given back at once, and those that were begun may finish; shortly before the grace
  * time is over what is left is released too and the process ends with 143. */
 #ifndef WORKER_DRAIN_H
 #define WORKER_DRAIN_H

@@ -124,6 +124,7 @@ static int work(const struct worker_options *options, const struct queue_options
     courier_end(courier, err);
     held_ended(held, &exit_code);
     heartbeat_end(heartbeat);
+    store_stop(job->store); /* uploads that hang: of keys that were given back or are lost */
     uploaders_end(uploaders);
     struct held_counts counts = held_counts(held);
     log_end(job, &counts, exit_code);

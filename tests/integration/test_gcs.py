@@ -184,6 +184,70 @@ def test_many_uploads_are_under_way_while_keys_compute():
         assert took < 0.05 * 200, f"one after the other: {took:.1f} s"
 
 
+def hangs(server, step):
+    """From now on every second request of this step is taken and never answered, the others not even taken."""
+    first = server.count(step)
+    server.rule = lambda s, n: (gcs.stall(600) if (n - first) % 2 else gcs.late(600)) if s == step else None
+
+
+def ends(worker, code, seconds):
+    began = time.monotonic()
+    worker.wait(code)
+    took = time.monotonic() - began
+    assert took < seconds, f"it took {took:.1f} s"
+
+
+def test_uploads_that_hang_are_given_back_by_the_end_of_the_grace_time():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 40)  # a lease of 30 s: nothing comes back by itself
+        hangs(server, "put")
+        drained = batch.worker("--grace", 2)
+        cli.wait_until(lambda: server.count("put") > 20, "uploads hang")
+        drained.signal(signal.SIGTERM)
+        ends(drained, 143, 10)
+        assert batch.status()["leased"] == 0
+        assert drained.said("released unfinished")
+        server.rule = None
+        began = time.monotonic()
+        batch.finish()
+        assert time.monotonic() - began < 20, "keys waited for their leases"
+        status = batch.status()
+        assert (status["done"], status["failed"], status["attempts"]) == (40, 0, 0), status
+        written = [name for name in server.writes if name.endswith(".zip")]
+        assert len(written) == len(set(written)) == 40 and not server.problems
+
+
+def test_a_worker_of_a_cancelled_batch_does_not_wait_for_uploads_that_hang():
+    with batch_world() as (server, batch):
+        batch.enqueue("--limit", 40)
+        hangs(server, "put")
+        worker = batch.worker()
+        cli.wait_until(lambda: server.count("put") > 20, "uploads hang")
+        batch.hiwari("cancel", batch.name)
+        ends(worker, 75, 20)
+
+
+def test_a_metadata_server_that_hangs_does_not_outlast_the_grace_time():
+    with batch_world(auth=True) as (server, batch):
+        batch.enqueue("--limit", 300)
+        del batch.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+        batch.environment |= metadata_host(server)
+        server.token_seconds, server.delay = 2, 0.05
+        server.rule = lambda step, number: gcs.stall(600) if (step, number > 0) == ("metadata", True) else None
+        drained = batch.worker("--grace", 2, "--uploads", 2)
+        cli.wait_until(lambda: server.count("metadata") > 1, "a new token is asked for")
+        drained.signal(signal.SIGTERM)
+        ends(drained, 143, 10)
+        assert batch.status()["leased"] == 0
+        server.rule = lambda step, number: gcs.stall(600) if step == "metadata" else None
+        asked = server.count("metadata")
+        unbegun = batch.worker()
+        cli.wait_until(lambda: server.count("metadata") > asked, "the first token is asked for")
+        unbegun.signal(signal.SIGTERM)
+        ends(unbegun, 143, 10)
+        assert batch.status()["leased"] == 0
+
+
 # ---- credentials ----
 
 def opens(server, environment, **options):
