@@ -27,7 +27,8 @@ void str_reserve(struct str *str, size_t more); /* room for `more` bytes and a N
 void str_add(struct str *str, const void *data, size_t len);
 void str_addz(struct str *str, const char *s);
 void str_addc(struct str *str, char c);
-void str_addf(struct str *str, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void str_addf(struct str *str, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 void str_clear(struct str *str); /* len = 0, memory kept */
 char *str_take(struct str *str); /* caller owns the result (never NULL); str is empty after */
 

@@ -255,7 +255,7 @@ static int list_member(zip_t *archive, zip_uint64_t i, struct zip_member *ret, s
 
 int zip_list(const void *archive, size_t len, struct zip_list *ret, struct err *err)
 {
-    zip_t *z;
+    zip_t *z = NULL;
     int r = open_archive(archive, len, &z, err);
     if (r < 0)
         return r;
@@ -316,7 +316,7 @@ static int read_file(zip_t *archive, zip_file_t *file, const char *member, struc
 
 int zip_read(const void *archive, size_t len, const char *member, struct str *ret, struct err *err)
 {
-    zip_t *z;
+    zip_t *z = NULL;
     int r = open_archive(archive, len, &z, err);
     if (r < 0)
         return r;
@@ -327,7 +327,7 @@ int zip_read(const void *archive, size_t len, const char *member, struct str *re
 
 int zip_unpack(const void *archive, size_t len, struct zip_list *ret, struct err *err)
 {
-    zip_t *z;
+    zip_t *z = NULL;
     int r = open_archive(archive, len, &z, err);
     if (r < 0)
         return r;

@@ -122,7 +122,7 @@ int redis_link_login(const struct redis_url *url, redisContext *context, struct 
     if (url->user)
         words[n++] = url->user;
     words[n++] = url->password;
-    redisReply *reply;
+    redisReply *reply = NULL;
     int r = redis_link_ask(url, context, n, words, &reply, err);
     if (r == 0)
         freeReplyObject(reply);
