@@ -601,6 +601,10 @@ def openssl(*args, **options):
 def make_keys(tmp):
     openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", tmp / "robot.pem")
     openssl("pkey", "-in", tmp / "robot.pem", "-pubout", "-out", tmp / "robot.pub")
+    make_authority(tmp)
+
+
+def make_authority(tmp):
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
             "-subj", "/CN=hiwari test authority", "-keyout", tmp / "authority.key", "-out", tmp / "authority.pem")
 

@@ -9,7 +9,7 @@ import cli
 
 TOOL = cli.BUILD / "tests" / "support" / "store_tool"
 CLEAN = {k: v for k, v in os.environ.items()
-         if not k.startswith(("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "STORAGE_", "KUBERNETES_"))
+         if not k.startswith(("AWS_", "GOOGLE_", "GCE_", "CLOUDSDK_", "STORAGE_", "KUBERNETES_", "CURL_CA", "SSL_CERT"))
          and k.lower() not in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")}
 
 
