@@ -32,8 +32,8 @@ static void report_json(const struct collect_options *options, const struct coll
 static void report(const struct collect_options *options, const struct collect_result *result)
 {
     char n[4][OUTPUT_TEXT];
-    printf("%s: %s rows and %d columns of %s, %s\n", options->out, output_count(result->rows, n[0]),
-           result->columns, output_many(result->keys, "key", n[1]),
+    printf("%s: %s and %s of %s, %s\n", options->out, output_many(result->rows, "row", n[0]),
+           output_many(result->columns, "column", n[3]), output_many(result->keys, "key", n[1]),
            output_bytes(result->bytes, n[2]));
 }
 

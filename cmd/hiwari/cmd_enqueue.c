@@ -46,17 +46,15 @@ static void advise(const struct args *args, const char *batch, const struct enqu
     char n[OUTPUT_TEXT];
     if (result->stale && !args_flag(args, "replace-stale"))
         fprintf(stderr,
-                "%s results are of older data (a correction since) and were kept; --replace-stale "
-                "computes them anew\n",
-                output_count(result->stale, n));
+                "kept %s of older data (a correction since); --replace-stale computes anew\n",
+                output_many(result->stale, "result", n));
     connect_warn_unconditional(result);
     if (result->refused)
-        fprintf(stderr,
-                "%s keys were refused: the batch is sealed; enqueue them when it is settled\n",
-                output_count(result->refused, n));
+        fprintf(stderr, "refused %s: the batch is sealed; enqueue again when it is settled\n",
+                output_many(result->refused, "key", n));
     if (result->failed)
-        fprintf(stderr, "%s keys have failed before; to try them again: hiwari retry %s --all\n",
-                output_count(result->failed, n), batch);
+        fprintf(stderr, "%s failed before; to try again: hiwari retry %s --all\n",
+                output_many(result->failed, "key", n), batch);
     if (result->nothing_to_do)
         fprintf(stderr, "nothing to do: the batch is settled, and all its results are there\n");
 }

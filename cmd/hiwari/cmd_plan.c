@@ -190,9 +190,9 @@ static const char *limit_word(enum machine_limit limit)
 static void print_inputs(const struct plan *plan)
 {
     char keys[OUTPUT_TEXT];
-    printf("%s keys of %.3g s (%s), %g s to boot, workers of %g CPUs and %g GiB\n",
-           output_count(plan->times.keys, keys), mean_seconds(&plan->times), plan->times.where.s,
-           plan->boot_s, plan->size.cpus, plan->size.memory_gib);
+    printf("%s of %.3g s (%s), %g s to boot, workers of %g CPUs and %g GiB\n",
+           output_many(plan->times.keys, "key", keys), mean_seconds(&plan->times),
+           plan->times.where.s, plan->boot_s, plan->size.cpus, plan->size.memory_gib);
     printf("%s: $%.4g an hour, %g CPUs and %g GiB, of which pods get %.2f and %.2f: %d workers "
            "(%s)\n\n",
            plan->machine.type, plan->machine.usd_per_hour, plan->machine.cpus,

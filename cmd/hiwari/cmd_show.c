@@ -56,7 +56,7 @@ static void report(const struct queue_key *key)
            key->attempts, key->attempts == 1 ? "" : "s", key->interruptions,
            key->interruptions == 1 ? "" : "s");
     if (key->rows >= 0)
-        printf(", %s rows", output_count(key->rows, a));
+        printf(", %s", output_many(key->rows, "row", a));
     if (key->ms >= 0)
         printf(", %lld ms", (long long)key->ms);
     if (key->state == KEY_DELAYED)

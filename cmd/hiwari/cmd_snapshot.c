@@ -71,11 +71,11 @@ static void show_table_json(const struct table *table, struct json *parent)
 static void show_table(const struct table *table)
 {
     char count[OUTPUT_TEXT], first[DATE_TEXT], last[DATE_TEXT];
-    printf("\n%s: %s rows", table->name, output_count(table->rows, count));
+    printf("\n%s: %s", table->name, output_many(table->rows, "row", count));
     if (table->n_days) {
         date_format(table->day[0], first);
         date_format(table->day[table->n_days - 1], last);
-        printf(", %s dates from %s to %s", output_count(table->n_days, count), first, last);
+        printf(", %s from %s to %s", output_many(table->n_days, "date", count), first, last);
     }
     printf("\n");
     CLEANUP(listing_free)

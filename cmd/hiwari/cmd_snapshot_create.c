@@ -50,8 +50,8 @@ static void print_made(const struct args *args, const struct snapshot *snapshot,
         return;
     }
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT];
-    printf("snapshot %.16s: %d table%s, %s rows, %s in %s\n", snapshot->id, snapshot->n_tables,
-           snapshot->n_tables == 1 ? "" : "s", output_count(rows, a), output_bytes(bytes, b),
+    printf("snapshot %.16s: %d table%s, %s, %s in %s\n", snapshot->id, snapshot->n_tables,
+           snapshot->n_tables == 1 ? "" : "s", output_many(rows, "row", a), output_bytes(bytes, b),
            output_seconds(seconds, c));
     printf("  is in   %s\n  look    hiwari snapshot show %s\n", args_text(args, "out"),
            args_text(args, "out"));

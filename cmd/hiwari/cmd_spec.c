@@ -88,9 +88,10 @@ static void report_json(const struct spec *spec, const char *key, const struct f
 
 static void report(const struct spec *spec, const char *key, const struct frame *frame)
 {
-    char rows[OUTPUT_TEXT];
-    printf("%s is right: %d columns; on %s, as a sample, %s rows\n\n", spec->name, frame->n_columns,
-           key, output_count(frame->rows, rows));
+    char rows[OUTPUT_TEXT], columns[OUTPUT_TEXT];
+    printf("%s is right: %s; on %s, as a sample, %s\n\n", spec->name,
+           output_many(frame->n_columns, "column", columns), key,
+           output_many(frame->rows, "row", rows));
     CLEANUP(listing_free)
     struct listing *listing = listing_new("COLUMN|TYPE|>NULLS|FIRST VALUE|~REMARK");
     for (int i = 0; i < frame->n_columns; i++) {

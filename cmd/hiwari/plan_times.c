@@ -54,13 +54,14 @@ static int from_batch(const struct args *args, struct plan_times *times, struct 
     const char *batch = args_text(args, "batch");
     CLEANUP(queue_close) struct queue *queue = NULL;
     struct counting counting = {.times = times};
+    char n[OUTPUT_TEXT];
     int r = connect_batch(args, batch, &queue, err);
     if (r == 0)
         r = queue_each(queue, count_key, &counting, err);
     if (r != 0)
         return r < 0 ? r : connect_gone(queue, batch, err);
     times->keys = counting.waiting > 0 ? counting.waiting : counting.all;
-    str_addf(&times->where, "measured on %lld keys of batch %s", (long long)times->n, batch);
+    str_addf(&times->where, "measured on %s of batch %s", output_many(times->n, "key", n), batch);
     return 0;
 }
 
@@ -84,6 +85,7 @@ static int from_sample(const struct args *args, struct plan_times *times, struct
     CLEANUP(mem_free_chars) char *url = connect_dest(args_text(args, "sample"));
     CLEANUP(store_close) struct store *store = NULL;
     CLEANUP(str_deinit) struct str text = {0};
+    char n[OUTPUT_TEXT];
     size_t cap = 0;
     int r = store_open_existing(url, &store, err);
     if (r == 0)
@@ -101,7 +103,7 @@ static int from_sample(const struct args *args, struct plan_times *times, struct
     }
     if (r < 0)
         return r;
-    str_addf(&times->where, "measured on %lld keys in %s", (long long)times->n, url);
+    str_addf(&times->where, "measured on %s in %s", output_many(times->n, "key", n), url);
     return 0;
 }
 

@@ -81,8 +81,8 @@ static void print_counts(const struct run_report *report)
     const struct queue_status *status = &report->status;
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT], c[OUTPUT_TEXT], d[OUTPUT_TEXT];
     if (report->stopped && waiting_keys(status))
-        printf("stopped: %s of %s keys are done\n", output_count(status->done, a),
-               output_count(status->total, b));
+        printf("stopped: %s of %s done\n", output_count(status->done, a),
+               output_many(status->total, "key", b));
     else if (report->computed == 0 && status->failed == 0)
         printf("nothing to do: all %s results are there\n",
                output_count(report->enqueued.total, a));
@@ -104,9 +104,8 @@ static void advise(const struct run_report *report, const struct args *args)
     if (report->stopped && waiting_keys(status))
         fprintf(stderr, "nothing is lost; to go on, run the same command again\n");
     if (report->enqueued.stale && !args_flag(args, "replace-stale"))
-        fprintf(stderr,
-                "%s results are of older data and were kept; --replace-stale computes them anew\n",
-                output_count(report->enqueued.stale, count));
+        fprintf(stderr, "kept %s of older data; --replace-stale computes anew\n",
+                output_many(report->enqueued.stale, "result", count));
 }
 
 /* Keys with the same words together: "3 keys (2019-10-01, 2019-10-02, …): words". */

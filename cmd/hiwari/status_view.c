@@ -55,8 +55,8 @@ void status_json(const char *batch, const struct queue_status *s, struct json *r
 static void print_counts(const char *batch, const struct queue_status *s)
 {
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
-    printf("%s is %s: %s of %s keys done", batch, s->state, output_count(s->done, a),
-           output_count(s->total, b));
+    printf("%s is %s: %s of %s done", batch, s->state, output_count(s->done, a),
+           output_many(s->total, "key", b));
     if (s->rate_per_s > 0 && stranded_waiting(s))
         printf(", %.1f keys/s", s->rate_per_s);
     if (s->eta_s >= 0 && stranded_waiting(s))
@@ -126,10 +126,10 @@ void status_print(const char *batch, const struct queue_status *s, const struct 
 
 void status_advise(const char *batch, const struct queue_status *s, bool stranded)
 {
+    char n[OUTPUT_TEXT];
     if (s->pending + s->delayed + s->leased + s->done + s->failed != s->total)
-        fprintf(stderr,
-                "the counts do not add up to %lld keys; hiwari fsck %s says which key is where\n",
-                (long long)s->total, batch);
+        fprintf(stderr, "the counts do not add up to %s; hiwari fsck %s says which key is where\n",
+                output_many(s->total, "key", n), batch);
     if (stranded) {
         fprintf(stderr, "keys wait and no worker was seen for two minutes\n");
         output_no_worker(batch, NULL);

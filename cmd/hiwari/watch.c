@@ -76,11 +76,11 @@ static void say_failures(struct watch *w, const struct queue_status *s)
 static void say(struct watch *w, const struct queue_status *s)
 {
     CLEANUP(str_deinit) struct str line = {0};
-    char n[2][OUTPUT_TEXT];
+    char n[3][OUTPUT_TEXT];
     say_failures(w, s);
-    str_addf(&line, "%s is %s: %s of %s keys done, %lld failed, %lld workers", w->batch, s->state,
-             output_count(s->done, n[0]), output_count(s->total, n[1]), (long long)s->failed,
-             (long long)s->worker_count);
+    str_addf(&line, "%s is %s: %s of %s done, %lld failed, %s", w->batch, s->state,
+             output_count(s->done, n[0]), output_many(s->total, "key", n[1]), (long long)s->failed,
+             output_many(s->worker_count, "worker", n[2]));
     if (w->line.s && strcmp(line.s, w->line.s) == 0 && clock_ms() - w->line_ms < LINE_MS)
         return;
     str_clear(&w->line);

@@ -3,6 +3,7 @@
 /* err.c - failures as words and a code. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,33 @@ int err_set(struct err *err, int code, const char *fmt, ...)
     return code;
 }
 
+/* What a person can do about it, whatever the message; "" where that is not to be said so shortly.
+ */
+static const char *way_out(int errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+    case ENOTDIR:
+        return "; check the path";
+    case EISDIR:
+        return "; name a file in it";
+    case EACCES:
+    case EPERM:
+        return "; give this user the right to it, or name another place";
+    case EROFS:
+        return "; name a place that can be written to";
+    case ENOSPC:
+    case EDQUOT:
+        return "; free some space or name another place, and run it again";
+    case EFBIG:
+        return "; raise the limit of file sizes (ulimit -f), and run it again";
+    case EMFILE:
+        return "; raise the limit of open files (ulimit -n), and run it again";
+    default:
+        return "";
+    }
+}
+
 int err_set_errno(struct err *err, int code, int errnum, const char *fmt, ...)
 {
     if (err) {
@@ -62,6 +90,7 @@ int err_set_errno(struct err *err, int code, int errnum, const char *fmt, ...)
         char words[128];
         text_append(err, ": ");
         text_append(err, strerror_r(errnum, words, sizeof(words)));
+        text_append(err, way_out(errnum));
         err->code = code;
     }
     return code;

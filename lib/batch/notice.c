@@ -63,10 +63,12 @@ void notice_settled_text(const char *batch, const char *dest, const struct queue
 {
     str_addf(out, "hiwari: batch *%s* has settled (epoch %" PRId64 "): ", batch, status->epoch);
     if (status->failed == 0)
-        str_addf(out, "all %" PRId64 " keys are done, results are in ", status->total);
+        str_addf(out, "all %" PRId64 " key%s done, results are in ", status->total,
+                 status->total == 1 ? " is" : "s are");
     else
-        str_addf(out, "%" PRId64 " keys are done, %" PRId64 " ha%s failed; results are in ",
-                 status->done, status->failed, status->failed == 1 ? "s" : "ve");
+        str_addf(out, "%" PRId64 " key%s done, %" PRId64 " ha%s failed; results are in ",
+                 status->done, status->done == 1 ? " is" : "s are", status->failed,
+                 status->failed == 1 ? "s" : "ve");
     webhook_quote(dest, ERROR_BYTES, out);
     if (status->failed == 0)
         return;

@@ -13,6 +13,11 @@
 
 /* ---- pieces ---- */
 
+static const char *plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* "a", "a and b", "a, b and c" */
 static void say_names(const struct name_list *names, struct str *out)
 {
@@ -63,12 +68,12 @@ static void say_time(const struct spec_window *w, const char *words, struct str 
     if (w->where || w->known_at)
         str_addc(out, ',');
     if (w->days)
-        str_addf(out, " in the %" PRId64 " day%s", w->days, w->days == 1 ? "" : "s");
+        str_addf(out, " in the %" PRId64 " day%s", w->days, plural(w->days));
     if (w->days && w->delay_days)
-        str_addf(out, " that end %" PRId64 " days", w->delay_days);
+        str_addf(out, " that end %" PRId64 " day%s", w->delay_days, plural(w->delay_days));
     str_addf(out, " before the cutoff%s", words);
     if (!w->days && w->delay_days)
-        str_addf(out, " less %" PRId64 " days", w->delay_days);
+        str_addf(out, " less %" PRId64 " day%s", w->delay_days, plural(w->delay_days));
 }
 
 /* " before the cutoff (the start of the key's day)" */
@@ -130,7 +135,7 @@ static void say_window(const struct plan *plan, const struct plan_feature *f, st
         str_addf(out, ", drawn towards the mean of everybody's rows as if by %.15g rows of it",
                  s->prior);
     if (s->min_rows > 0)
-        str_addf(out, "; null below %" PRId64 " rows", s->min_rows);
+        str_addf(out, "; null below %" PRId64 " row%s", s->min_rows, plural(s->min_rows));
     for (int k = 0; k < f->use.n_args; k++)
         say_argument(&plan->tables[x->table], x->fields[f->field[k]].column, out);
 }
@@ -150,7 +155,8 @@ static void say_asof(const struct plan *plan, const struct plan_feature *f, stru
     say_names(&s->window.by, out);
     say_before(plan, &s->window, out);
     if (s->max_age_days)
-        str_addf(out, ", if not older than %" PRId64 " days", s->max_age_days);
+        str_addf(out, ", if not older than %" PRId64 " day%s", s->max_age_days,
+                 plural(s->max_age_days));
 }
 
 static void say_lookup(const struct plan *plan, const struct plan_feature *f, struct str *out)
@@ -171,7 +177,8 @@ static void say_group(const struct plan *plan, const struct plan_feature *f, str
              f->spec->others ? "the other" : "the");
     say_names(&f->spec->within, out);
     if (f->spec->min_rows > 0)
-        str_addf(out, "; null below %" PRId64 " rows", f->spec->min_rows);
+        str_addf(out, "; null below %" PRId64 " row%s", f->spec->min_rows,
+                 plural(f->spec->min_rows));
     for (int a = 0; a < f->group->use.n_args; a++)
         for (int k = 0; k < f->group->args[a].n_slots; k++)
             if (f->group->args[a].slots[k].space == SLOT_COLUMN)
