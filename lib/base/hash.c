@@ -6,6 +6,7 @@
 #include <isa-l.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/mem.h"
 
@@ -43,6 +44,14 @@ void sha256_deinit(struct sha256 *h)
 void sha256_of(const void *data, size_t len, uint8_t out[SHA256_BYTES])
 {
     need(EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL));
+}
+
+void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t out[SHA256_BYTES])
+{
+    uint8_t sum[SHA256_BYTES];
+    need(HMAC(EVP_sha256(), key, (int)key_len, data, len, sum, NULL) != NULL);
+    memcpy(out, sum, sizeof(sum));
 }
 
 void hash_base64(const void *data, size_t len, struct str *out)

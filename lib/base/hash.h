@@ -22,6 +22,8 @@ void sha256_finish(struct sha256 *h, uint8_t out[SHA256_BYTES]);
 void sha256_deinit(struct sha256 *h);
 
 void sha256_of(const void *data, size_t len, uint8_t out[SHA256_BYTES]);
+void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t out[SHA256_BYTES]);                     /* out may be the key */
 void hash_base64(const void *data, size_t len, struct str *out); /* with padding; appended */
 void hash_hex(const uint8_t *bytes, size_t n, char *out); /* 2n lower-case digits and a NUL */
 

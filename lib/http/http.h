@@ -63,8 +63,8 @@ struct http_request {
     http_words_fn *words;       /* NULL: http_words */
     const char *const *secrets; /* what no message may hold, up to a NULL; or NULL */
 
-    /* Signature Version 4 for S3, made by libcurl; NULL: none. The URL's query must be in
-     * canonical form: sorted and percent-encoded. */
+    /* Signature Version 4 for S3; NULL: none. The URL's path and query must be in canonical form:
+     * percent-encoded, the query sorted. */
     const char *aws_region, *aws_key_id, *aws_secret;
 };
 

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
+#include "http/sign.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -64,6 +64,15 @@ static void add_header(struct transfer *transfer, const char *line)
     transfer->headers = list;
 }
 
+static void add_signature(struct transfer *transfer)
+{
+    CLEANUP(sign_lines_deinit) struct sign_lines lines = {0};
+    sign_request(transfer->request, clock_wall_ms(), &lines);
+    add_header(transfer, lines.date);
+    add_header(transfer, lines.sum);
+    add_header(transfer, lines.authorization);
+}
+
 static int set_headers(struct transfer *transfer, struct err *err)
 {
     const struct http_request *request = transfer->request;
@@ -75,9 +84,9 @@ static int set_headers(struct transfer *transfer, struct err *err)
         add_header(transfer, line->s);
     for (int i = 0; request->headers && request->headers[i]; i++)
         add_header(transfer, request->headers[i]);
-    if (request->body && request->aws_key_id) /* curl 7 would sign the header that is left out */
-        curl_easy_setopt(transfer->easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
-    else if (request->body)
+    if (request->aws_key_id)
+        add_signature(transfer);
+    if (request->body)
         add_header(transfer, "Expect:"); /* a question and its answer less */
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     return 0;
@@ -150,25 +159,6 @@ static void set_times(struct transfer *transfer)
     transfer->moved_ms = clock_ms();
 }
 
-/* The hash of the body is a part of the signature; S3 wants it as a header too, which older curls
- * leave to us. */
-static void set_signature(struct transfer *transfer)
-{
-    const struct http_request *request = transfer->request;
-    uint8_t sum[SHA256_BYTES];
-    char hex[SHA256_HEX];
-    if (!request->aws_key_id)
-        return;
-    CLEANUP(mem_free_chars) char *scope = mem_printf("aws:amz:%s:s3", request->aws_region);
-    sha256_of(request->body ? request->body : "", request->body ? request->body_len : 0, sum);
-    hash_hex(sum, sizeof(sum), hex);
-    CLEANUP(mem_free_chars) char *line = mem_printf("x-amz-content-sha256: %s", hex);
-    add_header(transfer, line);
-    curl_easy_setopt(transfer->easy, CURLOPT_AWS_SIGV4, scope);
-    curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, request->aws_key_id);
-    curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, request->aws_secret);
-}
-
 /* HTTP/2 is agreed upon while TLS begins, and a request rather waits for that, to share the
  * connection, than open one more. Where there is no TLS, curl would find out only by the first
  * answer, and let all wait for a server that is slow to give it. */
@@ -202,7 +192,6 @@ static void set_all(struct transfer *transfer)
     set_authorities(easy);
     set_times(transfer);
     set_method(transfer);
-    set_signature(transfer);
 }
 
 int transfer_init(struct transfer *transfer, const struct http_request *request, struct err *err)

@@ -185,8 +185,7 @@ class Swift:
             return error.code, error.headers, error.read()
 
     def make_bucket(self, name):
-        status, _, body = self.request("PUT", f"/{name}")
-        assert status == 200, (status, body)
+        cli.wait_until(lambda: self.request("PUT", f"/{name}")[0] == 200, f"Swift makes the bucket {name}")
 
 
 @contextlib.contextmanager
