@@ -229,14 +229,15 @@ static int find_where(struct mysql_link *link, const struct mysql_url *url, stru
 }
 
 /* Waiting for a lock for a day, which is the default, looks like hanging. On the other hand the
- * server must be patient while rows are sorted here. */
+ * server must be patient while rows are sorted here. (To MySQL the lesser of two integers is none,
+ * without the cast.) */
 static int begin(struct mysql_link *link, struct err *err)
 {
     static const char *const statements[] = {
         "SET SESSION time_zone = '+00:00',"
-        " lock_wait_timeout = LEAST(@@SESSION.lock_wait_timeout, 60),"
-        " net_write_timeout = GREATEST(@@SESSION.net_write_timeout, 3600),"
-        " wait_timeout = GREATEST(@@SESSION.wait_timeout, 28800)"
+        " lock_wait_timeout = CAST(LEAST(@@SESSION.lock_wait_timeout, 60) AS UNSIGNED),"
+        " net_write_timeout = CAST(GREATEST(@@SESSION.net_write_timeout, 3600) AS UNSIGNED),"
+        " wait_timeout = CAST(GREATEST(@@SESSION.wait_timeout, 28800) AS UNSIGNED)"
         " /*M!100300 , idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0 */",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
