@@ -260,11 +260,12 @@ def fault_at_put_read_and_list(label, make):
         for step in ("put", "get", "list"):
             server.misbehave(step, 0, make())
         environment = s3_server.environment(server)
-        said = store_tool.put(environment, "s3://bucket-1/p", "a.zip", SMALL)
+        said = store_tool.put(environment, "s3://bucket-1/p", "a.zip", SMALL, patience_ms=9000)
         assert said.ok and server.objects["p/a.zip"].data == SMALL and server.writes == ["p/a.zip"], (label, said)
-        assert store_tool.run(environment, "s3://bucket-1/p", "get", "a.zip", tmp / "got").ok, label
+        assert store_tool.run(environment, "s3://bucket-1/p", "get", "a.zip", tmp / "got", patience_ms=9000).ok, label
         assert (tmp / "got").read_bytes() == SMALL
-        assert len(store_tool.run(environment, "s3://bucket-1/p", "list", "").lines) == 1, label
+        listed = store_tool.run(environment, "s3://bucket-1/p", "list", "", patience_ms=9000)
+        assert len(listed.lines) == 1, (label, listed)
         assert not server.problems, (label, server.problems)
 
 
