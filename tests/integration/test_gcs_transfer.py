@@ -5,6 +5,8 @@
 import contextlib
 import os
 import pathlib
+import pty
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -106,6 +108,21 @@ def test_a_damaged_object_is_found_and_an_overwritten_one_too():
         pull(server, tmp / "out")
 
 
+def collected_on_a_terminal(out, env):
+    """What is drawn there while this is collected."""
+    command = [str(cli.HIWARI), "collect", "--dest", RESULTS, "--out", str(out)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(command[0], command, {**env, "TERM": "xterm"})
+    said = b""
+    with contextlib.suppress(OSError):  # how a terminal says that the other side has gone
+        while got := os.read(terminal, 4096):
+            said += got
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+    return said.decode()
+
+
 def test_results_are_collected_from_a_bucket():
     with cli.scratch() as tmp, gcs_server.serve() as server:
         env = environment(server)
@@ -117,6 +134,9 @@ def test_results_are_collected_from_a_bucket():
             server.misbehave("get", server.counts.get("get", 0) + number, fault)
         cli.run("collect", "--dest", RESULTS, "--out", tmp / "got.csv", env=env)
         assert (tmp / "got.csv").read_bytes() == (tmp / "want.csv").read_bytes()
+        server.misbehave("get", server.counts["get"] + 9, gcs_server.late(1.5))
+        assert re.search(r"\d+ of \d+ keys", collected_on_a_terminal(tmp / "again.csv", env))
+        assert (tmp / "again.csv").read_bytes() == (tmp / "want.csv").read_bytes()
         name = next(n for n in sorted(server.objects) if n.endswith(".zip"))
         del server.objects[name]
         cli.says(cli.run("collect", "--dest", RESULTS, "--out", tmp / "x.csv", env=env, code=65).stderr, "1 of ",
