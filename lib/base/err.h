@@ -28,7 +28,8 @@ struct err {
  * err may be NULL when the caller does not care for the words. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Like err_set, and adds ": " and the system's words for errnum. */
+/* Like err_set, and adds ": " and the system's words for errnum, and for the common ones what to do
+ * about it. */
 int err_set_errno(struct err *err, int code, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -27,7 +27,9 @@ START_TEST(test_a_failure_gains_words_on_its_way_up)
     ck_assert_int_eq(r, ERR_RETRY);
     ck_assert_str_eq(err.text, "upload 2019-10-01.zip: HTTP 503");
     ck_assert_int_eq(err_set_errno(&err, ERR_WRITE, ENOSPC, "cannot write %s", "x"), ERR_WRITE);
-    ck_assert_str_eq(err.text, "cannot write x: No space left on device");
+    ck_assert_str_eq(err.text,
+                     "cannot write x: No space left on device; free some space or name another "
+                     "place, and run it again");
 }
 END_TEST
 

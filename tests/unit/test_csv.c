@@ -158,7 +158,8 @@ START_TEST(test_a_failure_of_the_caller_stops_the_reading)
     ck_assert_int_eq(csv_read("x", "a\n1\n2\n", 6, refuse, accept, &calls, &err), ERR_CONFIG);
     ck_assert_int_eq(calls, 2);
     ck_assert_int_eq(csv_read_file("/nonexistent/x.csv", accept, accept, &calls, &err), ERR_INPUT);
-    ck_assert_str_eq(err.text, "cannot read /nonexistent/x.csv: No such file or directory");
+    ck_assert_str_eq(err.text,
+                     "cannot read /nonexistent/x.csv: No such file or directory; check the path");
 }
 END_TEST
 
