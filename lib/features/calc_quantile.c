@@ -7,14 +7,18 @@
 
 enum { SHORT = 24 }; /* insertion sort beats selection up to about here */
 
+/* Insertion from the front: each value pushes on the greater one, which is a minimum and a maximum
+ * and no branch to mispredict. */
 static void doubles_sort(double *x, int64_t n)
 {
     for (int64_t k = 1; k < n; k++) {
-        double moved = x[k];
-        int64_t at = k;
-        for (; at > 0 && x[at - 1] > moved; at--)
-            x[at] = x[at - 1];
-        x[at] = moved;
+        double pushed = x[k];
+        for (int64_t at = 0; at < k; at++) {
+            double stood = x[at], low = stood < pushed ? stood : pushed;
+            pushed = stood > pushed ? stood : pushed;
+            x[at] = low;
+        }
+        x[k] = pushed;
     }
 }
 

@@ -89,7 +89,7 @@ static void copy_listed(struct view *v, const int32_t *positions, int64_t n)
 }
 
 /* Windows of neighbouring rows lie far apart in memory: ask for those that come soon. */
-enum { AHEAD = 6 };
+enum { AHEAD = 16 };
 static inline void view_prefetch(const struct view *v, int64_t i)
 {
     if (v->spans->filtered || i + AHEAD >= v->chunk->n)

@@ -3,6 +3,10 @@
 /* plan_compute.c - one key: its target rows, stage B in parallel chunks, stage C in order, the
  * columns put together.
  *
+ * A key takes half a millisecond, and to wake a thread that sleeps a good part of that. So all
+ * threads are called once per key, and whoever has come takes the next piece: first what of stage C
+ * needs no window, as one piece, then the chunks.
+ *
  * Each row's values are made by one thread in one order, so bytes do not depend on their number. */
 #include "features/plan_parts.h"
 
@@ -107,35 +111,6 @@ static void compute_chunk(struct key *k, struct chunk *c, int64_t first, int64_t
             chunk_feature(c, &k->plan->features[f], &k->features[f]);
 }
 
-/* Chunks of equal length, so that no thread is left with a short one at the end. */
-static int64_t chunk_rows(int64_t rows, int threads)
-{
-    int64_t chunks = (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
-    chunks = (chunks + threads - 1) / threads * threads;
-    return chunks ? (rows + chunks - 1) / chunks : CHUNK_ROWS;
-}
-
-static void compute_windows(struct key *k)
-{
-    const struct plan *plan = k->plan;
-    const struct target_rows target = {
-        .rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
-    int64_t rows = chunk_rows(k->rows.n, k->threads);
-    prepare_features(k);
-#pragma omp parallel num_threads(k->threads) if (k->threads > 1 && k->rows.n > rows)
-    {
-        struct chunk c;
-        chunk_init(&c, plan, &target);
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t first = 0; first < k->rows.n; first += rows)
-            compute_chunk(k, &c, first, k->rows.n - first < rows ? k->rows.n - first : rows);
-        chunk_deinit(&c);
-    }
-    for (int f = 0; f < plan->n_features; f++)
-        if (is_window(&plan->features[f]))
-            value_fill(&plan->features[f], &k->features[f]);
-}
-
 /* ---- stage C ---- */
 
 static void eval_bound(struct key *k, const struct bound *b, int part, struct column *ret)
@@ -199,10 +174,11 @@ static int compute_group(struct key *k, const struct plan_feature *f, struct col
     return 0;
 }
 
-static int compute_rest(struct key *k, struct err *err)
+/* Stage C: places [from, to) of its order. */
+static int compute_order(struct key *k, int from, int to, struct err *err)
 {
     const struct plan *plan = k->plan;
-    for (int i = 0; i < plan->n_order; i++) {
+    for (int i = from; i < to; i++) {
         const struct plan_feature *f = &plan->features[plan->order[i]];
         struct column *ret = &k->features[plan->order[i]];
         int r = 0;
@@ -215,6 +191,56 @@ static int compute_rest(struct key *k, struct err *err)
         value_fill(f, ret);
     }
     return 0;
+}
+
+/* ---- both ---- */
+
+/* Chunks of equal length, at least so many that a thread that comes late finds enough to do. */
+static int64_t chunk_rows(int64_t rows, int threads)
+{
+    enum { CHUNKS_PER_THREAD = 4, ROWS_MIN = 32 };
+    int64_t chunks = (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    if (threads > 1 && chunks < CHUNKS_PER_THREAD * threads)
+        chunks = CHUNKS_PER_THREAD * threads;
+    if (chunks > (rows + ROWS_MIN - 1) / ROWS_MIN)
+        chunks = (rows + ROWS_MIN - 1) / ROWS_MIN;
+    return chunks ? (rows + chunks - 1) / chunks : CHUNK_ROWS;
+}
+
+/* The first row of the nth chunk to be taken. Neighbours share cache lines at their border, so
+ * chunks that are taken one after the other, and worked on side by side, lie far apart. */
+static int64_t nth_chunk(int64_t nth, int64_t chunks_per_thread, int threads, int64_t rows)
+{
+    return (nth % threads * chunks_per_thread + nth / threads) * rows;
+}
+
+static int compute_together(struct key *k, struct err *err)
+{
+    const struct plan *plan = k->plan;
+    const struct target_rows target = {
+        .rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
+    int64_t n = k->rows.n, rows = chunk_rows(n, k->threads);
+    int64_t per_thread = (n + rows * k->threads - 1) / (rows * k->threads);
+    int r = 0;
+    prepare_features(k);
+#pragma omp parallel num_threads(k->threads) if (k->threads > 1 && n > rows)
+    {
+        struct chunk c;
+#pragma omp single nowait
+        r = compute_order(k, 0, plan->n_free, err);
+        chunk_init(&c, plan, &target);
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t nth = 0; nth < per_thread * k->threads; nth++) {
+            int64_t first = nth_chunk(nth, per_thread, k->threads, rows);
+            if (first < n)
+                compute_chunk(k, &c, first, n - first < rows ? n - first : rows);
+        }
+        chunk_deinit(&c);
+    }
+    for (int f = 0; f < plan->n_features; f++)
+        if (is_window(&plan->features[f]))
+            value_fill(&plan->features[f], &k->features[f]);
+    return r;
 }
 
 /* ---- output ---- */
@@ -356,8 +382,8 @@ static int key_open_given(struct plan *plan, const struct plan_rows *given, int 
 
 int key_compute(struct key *k, struct err *err)
 {
-    compute_windows(k);
-    return compute_rest(k, err);
+    int r = compute_together(k, err);
+    return r < 0 ? r : compute_order(k, k->plan->n_free, k->plan->n_order, err);
 }
 
 void key_deinit(struct key *k)

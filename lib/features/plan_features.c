@@ -366,6 +366,44 @@ static int add_parts(struct plan *plan, const struct spec_feature *s, struct err
     return 0;
 }
 
+static bool reads_any(const struct bound *b, const bool *features)
+{
+    for (int k = 0; k < b->n_slots; k++)
+        if (b->slots[k].space == SLOT_FEATURE && features[b->slots[k].number])
+            return true;
+    return false;
+}
+
+static bool needs_windows(const struct plan_feature *f, const bool *needing)
+{
+    if (f->how == HOW_EXPR)
+        return reads_any(&f->expr, needing);
+    for (int i = 0; i < f->group->use.n_args; i++)
+        if (reads_any(&f->group->args[i], needing))
+            return true;
+    return false;
+}
+
+/* What needs no window can be computed beside them: it comes first. */
+static void put_free_first(struct plan *plan)
+{
+    bool *needing = mem_zalloc((size_t)plan->n_features + 1);
+    int *rest = MEM_ARRAY(int, (size_t)plan->n_order + 1), n_rest = 0;
+    for (int f = 0; f < plan->n_features; f++)
+        needing[f] = plan->features[f].how == HOW_WINDOW || plan->features[f].how == HOW_AGE;
+    for (int i = 0; i < plan->n_order; i++) {
+        int f = plan->order[i];
+        needing[f] = needs_windows(&plan->features[f], needing);
+        if (needing[f])
+            rest[n_rest++] = f;
+        else
+            plan->order[plan->n_free++] = f;
+    }
+    memcpy(plan->order + plan->n_free, rest, (size_t)n_rest * sizeof *rest);
+    free(rest);
+    free(needing);
+}
+
 int plan_add_features(struct plan *plan, struct err *err)
 {
     int r = 0;
@@ -378,6 +416,8 @@ int plan_add_features(struct plan *plan, struct err *err)
         r = plan_visit_feature(plan, f, err);
     for (int i = 0; i < plan->n_indexes; i++)
         plan_describe_index(plan, &plan->indexes[i]);
+    if (r == 0)
+        put_free_first(plan);
     return r;
 }
 

@@ -157,8 +157,9 @@ struct plan {
     struct plan_feature *features;
     int n_features;
     size_t features_cap;
-    int *order; /* features of stage C in the order of their dependencies */
-    int n_order;
+    int *order; /* features of stage C in the order of their dependencies: first those that need
+                   no window … */
+    int n_order, n_free; /* … of which there are n_free */
     struct plan_output *outputs;
     int n_outputs;
 };

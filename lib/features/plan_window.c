@@ -20,9 +20,12 @@
  * far apart. */
 static void find_own(const struct chunk *c, const struct index *x, struct ends *ends)
 {
+    enum { AHEAD = 16 };
     int64_t row = c->target->rows->first + c->first;
     for (int64_t i = 0; i < c->n; i++) {
         int32_t entity = x->entity[row + i];
+        int32_t soon = x->entity[row + (i + AHEAD < c->n ? i + AHEAD : i)];
+        __builtin_prefetch(&x->offsets[soon < 0 ? 0 : soon]);
         ends->entity[i] = entity;
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->place[row + i] : 0;
