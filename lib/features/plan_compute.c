@@ -3,9 +3,9 @@
 /* plan_compute.c - one key: its target rows, stage B in parallel chunks, stage C in order, the
  * columns put together.
  *
- * A key takes half a millisecond, and to wake a thread that sleeps a good part of that. So all
- * threads are called once per key, and whoever has come takes the next piece: first what of stage C
- * needs no window, as one piece, then the chunks.
+ * A key may take less than a millisecond, and a thread that sleeps comes late. So all threads are
+ * called once per key, and whoever has come takes the next piece: first what of stage C needs no
+ * window, as one piece, then the chunks.
  *
  * Each row's values are made by one thread in one order, so bytes do not depend on their number. */
 #include "features/plan_parts.h"
