@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import pathlib
 import random
+import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -88,6 +89,16 @@ def fault_at_put(data, step, number, label, make, must, before=None):
         assert said.ok or not must, said
         if not (said.changed and (step, label) == ("stat", "status 404")):  # gone again, as far as can be seen
             check_put(server, said, data)
+
+
+def test_a_sender_that_dies_in_the_middle_of_a_request_has_asked_nothing():
+    with gcs.serve() as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"POST /upload/storage/v1/b/bucket-1/o?uploadType=multipart HTTP/1.1\r\n"
+                           b"Host: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(100) == b""
+        assert not server.problems and not server.steps, (server.problems, server.steps)
 
 
 def test_a_small_upload():

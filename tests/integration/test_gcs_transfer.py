@@ -57,7 +57,7 @@ def test_a_snapshot_comes_back_from_a_bucket():
         assert {"snapshots/one/snapshot.json", "snapshots/one/appearances/=40day.npy"} <= names, names
         cli.says(push(server).stdout, "already")
         pull(server, tmp / "out")
-        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems
+        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems, server.problems
 
 
 def test_a_killed_push_sends_nothing_twice_and_reads_nothing_back():
@@ -71,7 +71,7 @@ def test_a_killed_push_sends_nothing_twice_and_reads_nothing_back():
         assert {name: server.objects[name].generation for name in before} == before
         assert server.counts.get("get", 0) <= 3, server.counts  # snapshot.json and the claim
         pull(server, tmp / "out")
-        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems
+        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems, server.problems
 
 
 def test_push_and_pull_over_a_network_that_misbehaves():
@@ -84,7 +84,7 @@ def test_push_and_pull_over_a_network_that_misbehaves():
                     server.misbehave(step, number, fault)
         push(server, timeout=300)
         pull(server, tmp / "out", timeout=300)
-        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems
+        assert files_of(tmp / "out") == files_of(snapshot()) and not server.problems, server.problems
 
 
 def test_a_pull_goes_on_where_it_was_killed():
@@ -141,7 +141,7 @@ def test_results_are_collected_from_a_bucket():
         del server.objects[name]
         cli.says(cli.run("collect", "--dest", RESULTS, "--out", tmp / "x.csv", env=env, code=65).stderr, "1 of ",
                  pathlib.Path(name).stem, "deleted")
-        assert not (tmp / "x.csv").exists() and not server.problems
+        assert not (tmp / "x.csv").exists() and not server.problems, server.problems
 
 
 if __name__ == "__main__":

@@ -540,6 +540,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             state.take_fault(step, self)
             return self.close_now()
         self.body = self.read_body()
+        if len(self.body) < int(self.headers.get("Content-Length", 0)):
+            return self.close_now()  # its sender died in the middle: as if nothing had been asked
         fault = state.take_fault(step, self)
         kind = fault.kind if fault else None
         if state.delay:
