@@ -145,7 +145,48 @@ static uint64_t hash_row(const struct column *by, int n_by, uint64_t *const *dic
             dictionary && dictionary[k] ? dictionary[k][by[k].code[row]] : hash_value(&by[k], row);
         h = hash_mix(h, v);
     }
-    return h | 1; /* 0 means: no hash */
+    return h | 1; /* 0 means: no hash, a null is in it */
+}
+
+/* Rows of many groups wait for memory: for their slot, for its group, for that group's first row.
+ * Each step is done for BATCH rows before the next, and asks early for what the next one reads. */
+enum { BATCH = 64, SLOTS_FAR = 1 << 14 };
+
+static void ask_for_groups(const struct table_of_groups *t, const struct column *by, int n_by,
+                           int64_t n, const uint64_t *hash)
+{
+    const struct grouping *g = t->g;
+    int32_t group[BATCH];
+    for (int64_t i = 0; i < n; i++)
+        __builtin_prefetch(&g->slots[(uint32_t)(hash[i] >> 20) & (g->n_slots - 1)]);
+    for (int64_t i = 0; i < n; i++) {
+        group[i] = g->slots[(uint32_t)(hash[i] >> 20) & (g->n_slots - 1)] - 1;
+        __builtin_prefetch(&t->hashes[group[i] < 0 ? 0 : group[i]]);
+        __builtin_prefetch(&g->first[group[i] < 0 ? 0 : group[i]]);
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; group[i] >= 0 && k < n_by; k++)
+            __builtin_prefetch((const char *)by[k].data +
+                               (size_t)g->first[group[i]] * type_bytes(by[k].type));
+}
+
+static void hash_rows(const struct column *by, int n_by, uint64_t *const *dictionary, int64_t first,
+                      int64_t n, uint64_t *ret)
+{
+    for (int64_t i = 0; i < n; i++)
+        ret[i] = row_has_null(by, n_by, first + i) ? 0 : hash_row(by, n_by, dictionary, first + i);
+}
+
+static void put_rows(struct table_of_groups *t, const struct column *by, int n_by,
+                     enum group_nulls nulls, int64_t first, int64_t n, const uint64_t *hash)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int32_t *group = &t->g->group[first + i];
+        if (hash[i])
+            *group = table_put(t, by, n_by, first + i, hash[i]);
+        else
+            *group = nulls == GROUP_NULL_ALONE ? table_append(t, first + i, 0) : -1;
+    }
 }
 
 void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls,
@@ -157,15 +198,15 @@ void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls n
     table_resize(&t, slots_for(n < 64 ? n : 64));
     for (int k = 0; k < n_by; k++)
         dictionary[k] = hash_dictionary(&by[k], n);
-    if (n_by == 0)
+    if (n_by == 0) /* one group, even of no rows */
         table_put(&t, by, 0, 0, hash_row(by, 0, NULL, 0));
-    for (int64_t row = 0; row < n; row++) {
-        if (n_by == 0)
-            ret->group[row] = 0;
-        else if (!row_has_null(by, n_by, row))
-            ret->group[row] = table_put(&t, by, n_by, row, hash_row(by, n_by, dictionary, row));
-        else
-            ret->group[row] = nulls == GROUP_NULL_ALONE ? table_append(&t, row, 0) : -1;
+    for (int64_t row = 0; row < n; row += BATCH) {
+        uint64_t hash[BATCH];
+        int64_t some = n - row < BATCH ? n - row : BATCH;
+        hash_rows(by, n_by, dictionary, row, some, hash);
+        if (ret->n_slots >= SLOTS_FAR)
+            ask_for_groups(&t, by, n_by, some, hash);
+        put_rows(&t, by, n_by, nulls, row, some, hash);
     }
     for (int k = 0; k < n_by; k++)
         free(dictionary[k]);

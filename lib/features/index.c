@@ -23,7 +23,7 @@
 #include "features/group.h"
 #include "snapshot/array_file.h"
 
-enum { INDEX_FORMAT = 2, INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
+enum { INDEX_FORMAT = 3, INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
 
 /* ---- the arrays ---- */
 
@@ -95,7 +95,8 @@ static void index_arrays(struct index *x, const struct index_request *q,
                          const struct column_shape *keys, const struct column_shape *fields)
 {
     struct index_own *own = x->own;
-    own->arrays = MEM_ARRAY(struct index_array, (size_t)(INDEX_MAX_ARRAYS + 5 * x->n_columns));
+    own->arrays =
+        MEM_ARRAY(struct index_array, (size_t)(INDEX_MAX_ARRAYS + x->n_starts + 5 * x->n_columns));
     list_array(x, "offsets", "<i4", x->entities + 1, 0, &x->offsets);
     list_array(x, "rows", "<i4", x->n, 0, &x->rows);
     list_array(x, "entity", "<i4", x->table_rows, 0, &x->entity);
@@ -107,6 +108,11 @@ static void index_arrays(struct index *x, const struct index_request *q,
         list_array(x, "day", "<i4", x->n, 0, &x->day);
     if (q->time && q->time->type == TYPE_TIMESTAMP)
         list_array(x, "us", "<i8", x->n, 0, &x->us);
+    for (int k = 0; k < x->n_starts; k++) {
+        char name[24];
+        snprintf(name, sizeof name, "start%d", k);
+        list_array(x, name, "<i4", x->table_rows, 0, &x->starts[k]);
+    }
     for (int k = 0; k < x->n_by; k++)
         list_column(x, "by", k, &x->keys[k], false, true, keys[k].dict_bytes);
     for (int k = 0; k < x->n_columns; k++) {
@@ -127,8 +133,10 @@ static struct index *index_new(const struct index_request *q)
     x->table_rows = q->table_rows;
     x->n_by = q->n_by;
     x->n_columns = q->n_fields;
+    x->n_starts = q->n_starts;
     x->keys = mem_zalloc(sizeof *x->keys * (size_t)(q->n_by + 1));
     x->columns = mem_zalloc(sizeof *x->columns * (size_t)(q->n_fields + 1));
+    x->starts = mem_zalloc(sizeof *x->starts * (size_t)(q->n_starts + 1));
     return x;
 }
 
@@ -149,6 +157,7 @@ void index_free(struct index *x)
     free(own);
     free(x->keys);
     free(x->columns);
+    free(x->starts);
     free(x);
 }
 
@@ -251,26 +260,52 @@ static void build_times(struct index *x, const struct column *time)
     }
 }
 
-/* place: how far its entity's positions have come when the row's turn is. */
 static void build_order(struct index *x, const struct grouping *g, const uint8_t *keep)
 {
     int32_t *offsets = MEM_ARRAY(int32_t, (size_t)g->n_groups + 1);
     int32_t *rows = MEM_ARRAY(int32_t, (size_t)x->table_rows + 1);
-    int32_t *place = MEM_ARRAY(int32_t, (size_t)x->table_rows + 1);
     group_order(g->group, g->n_groups, x->table_rows, keep, offsets, rows);
-    int32_t *next = MEM_ARRAY(int32_t, (size_t)g->n_groups + 1);
-    memcpy(next, offsets, ((size_t)g->n_groups + 1) * sizeof *next);
-    for (int64_t row = 0; row < x->table_rows; row++) {
-        int32_t e = g->group[row];
-        place[row] = e < 0 ? 0 : next[e];
-        if (e >= 0 && (!keep || keep[row]))
-            next[e]++;
-    }
-    free(next);
     x->n = offsets[g->n_groups];
     x->offsets = offsets;
     x->rows = rows;
+}
+
+/* Where a row would stand that the index leaves out. */
+static int32_t place_left_out(const struct index *x, const struct column *time, int64_t row)
+{
+    int32_t e = x->entity[row], low = x->offsets[e], high = x->offsets[e + 1];
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (x->rows[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return x->day ? index_before(x, x->offsets[e], low, time->i[row] * DATE_US_PER_DAY) : low;
+}
+
+static void build_places(struct index *x, const struct index_request *q)
+{
+    int32_t *place = mem_zalloc(((size_t)x->table_rows + 1) * sizeof *place);
+    for (int32_t e = 0; e < x->entities; e++) {
+        int32_t at = x->offsets[e];
+        for (int32_t p = at; p < x->offsets[e + 1]; p++) {
+            at = x->day && x->day[p] == x->day[at] ? at : p;
+            place[x->rows[p]] = at;
+        }
+    }
+    for (int64_t row = 0; q->keep && row < x->table_rows; row++)
+        if (x->entity[row] >= 0 && !q->keep[row])
+            place[row] = place_left_out(x, q->time, row);
     x->place = place;
+}
+
+static void build_edges(struct index *x, const struct index_request *q)
+{
+    build_places(x, q);
+    x->buckets = q->time ? index_buckets(x) : NULL;
+    for (int k = 0; k < q->n_starts; k++)
+        x->starts[k] = index_starts(x, q->time, q->keep, q->start_days[k]);
 }
 
 static void build_columns(struct index *x, const struct index_request *q)
@@ -293,17 +328,17 @@ void index_build(const struct index_request *q, struct index **ret)
     group_rows(q->by, q->n_by, q->table_rows, GROUP_NULL_NONE, &g);
     x->entities = g.n_groups;
     x->n_slots = g.n_slots;
+    x->entity = g.group;
+    x->slots = g.slots;
     build_order(x, &g, q->keep);
     build_times(x, q->time);
-    x->buckets = q->time ? index_buckets(x) : NULL;
+    build_edges(x, q);
     for (int k = 0; k < q->n_by; k++) {
         gather(&q->by[k], g.first, g.n_groups, &x->keys[k]);
         free(x->keys[k].valid); /* a key has no null */
         x->keys[k].valid = NULL;
         copy_dict(&x->keys[k]);
     }
-    x->entity = g.group;
-    x->slots = g.slots;
     free(g.first);
     build_columns(x, q);
 

@@ -2,12 +2,13 @@
  * Copyright The hiwari authors */
 /* index_search.c - where a window begins and ends among the times of its entity.
  *
- * A window's end lies next to the row itself, so it is looked for from there, in growing steps. Its
- * beginning can lie anywhere, and is searched for every row and window. An entity with few rows
- * is counted through. The span of one with many is cut into buckets of equal length, one for
- * every BUCKET_ROWS rows, and beside the index stands the position at which each begins: an edge's
- * bucket is a multiplication away, and holds a few rows whatever the entity has. (Interpolation
- * search, Peterson 1957, with its first step written down.) */
+ * Where the cutoff is the row's own date, the index knows (index_starts). Everything else is
+ * searched for. A window's end lies next to the row itself, so it is looked for from there, in
+ * growing steps. Its beginning can lie anywhere, and is searched for every row and window. An
+ * entity with few rows is counted through. The span of one with many is cut into buckets of equal
+ * length, one for every BUCKET_ROWS rows, and beside the index stands the position at which each
+ * begins: an edge's bucket is a multiplication away, and holds a few rows whatever the entity has.
+ * (Interpolation search, Peterson 1957, with its first step written down.) */
 #include <stdbool.h>
 
 #include "base/date.h"
@@ -130,7 +131,43 @@ int32_t *index_buckets(const struct index *x)
     return buckets;
 }
 
-/* ---- where a window begins ----
+/* ---- where windows begin that end with a row's own date ----
+ *
+ * Most cutoffs are the row's own date. Then both edges of every window are known as soon as the
+ * index is: within an entity neither ever moves backwards. */
+
+static int64_t date_at(const struct index *x, int32_t p)
+{
+    return x->day ? x->day[p] : timestamp_day(x->us[p]);
+}
+
+static int64_t date_of(const struct column *time, int64_t row)
+{
+    return time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
+}
+
+int32_t *index_starts(const struct index *x, const struct column *time, const uint8_t *keep,
+                      int64_t days)
+{
+    int32_t *starts = mem_zalloc(((size_t)x->table_rows + 1) * sizeof *starts);
+    for (int32_t e = 0; e < x->entities; e++) {
+        int32_t start = x->offsets[e];
+        for (int32_t p = start; p < x->offsets[e + 1]; p++) {
+            while (date_at(x, start) < date_at(x, p) - days)
+                start++;
+            starts[x->rows[p]] = start;
+        }
+    }
+    for (int64_t row = 0; keep && row < x->table_rows; row++) {
+        int32_t e = x->entity[row];
+        if (e >= 0 && !keep[row])
+            starts[row] = index_before(x, x->offsets[e], x->place[row],
+                                       (date_of(time, row) - days) * DATE_US_PER_DAY);
+    }
+    return starts;
+}
+
+/* ---- where any window begins ----
  *
  * Entities lie far apart, so the time goes into waiting for memory. Each step is done for BATCH
  * rows before the next, and asks early for what the next one reads. */

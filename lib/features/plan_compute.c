@@ -37,6 +37,16 @@ static int64_t start_us(const struct column *c, int64_t row)
     return c->type == TYPE_DATE ? c->i[row] * DATE_US_PER_DAY : c->i[row];
 }
 
+static bool has_own_dates(const struct key *k, const struct column *time)
+{
+    for (int64_t row = 0; row < k->rows.n; row++) {
+        int64_t day = time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
+        if (k->cutoff_us[row] != day * DATE_US_PER_DAY)
+            return false;
+    }
+    return !k->given;
+}
+
 static int find_cutoffs(struct key *k, struct err *err)
 {
     const struct plan *plan = k->plan;
@@ -44,6 +54,7 @@ static int find_cutoffs(struct key *k, struct err *err)
     if (plan->cutoff < 0) {
         for (int64_t row = 0; row < k->rows.n; row++)
             k->cutoff_us[row] = (k->given ? k->given_day.i[row] : k->day) * DATE_US_PER_DAY;
+        k->own_dates = !k->given;
         return 0;
     }
     const struct column *c = rows_column(&k->rows, plan->cutoff);
@@ -64,6 +75,7 @@ static int find_cutoffs(struct key *k, struct err *err)
                        "look into the future",
                        where.s, c->name, time->name);
     }
+    k->own_dates = has_own_dates(k, time);
     return 0;
 }
 
@@ -217,8 +229,10 @@ static int64_t nth_chunk(int64_t nth, int64_t chunks_per_thread, int threads, in
 static int compute_together(struct key *k, struct err *err)
 {
     const struct plan *plan = k->plan;
-    const struct target_rows target = {
-        .rows = &k->rows, .cutoff_us = k->cutoff_us, .in_snapshot = !k->given};
+    const struct target_rows target = {.rows = &k->rows,
+                                       .cutoff_us = k->cutoff_us,
+                                       .in_snapshot = !k->given,
+                                       .own_dates = k->own_dates};
     int64_t n = k->rows.n, rows = chunk_rows(n, k->threads);
     int64_t per_thread = (n + rows * k->threads - 1) / (rows * k->threads);
     int r = 0;

@@ -435,6 +435,7 @@ void plan_features_deinit(struct plan *plan)
         bound_deinit(&plan->windows[w].where);
     for (int i = 0; i < plan->n_indexes; i++) {
         free(plan->indexes[i].fields);
+        free(plan->indexes[i].start_days);
         free(plan->indexes[i].text);
         index_free(plan->indexes[i].index);
     }

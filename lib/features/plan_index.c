@@ -47,6 +47,8 @@ static void request_init(const struct plan *plan, const struct plan_index *x, st
                                   .by = r->by,
                                   .n_by = x->n_by,
                                   .time = t->table->time >= 0 ? &r->time : NULL,
+                                  .start_days = x->start_days,
+                                  .n_starts = x->n_starts,
                                   .fields = r->fields,
                                   .n_fields = x->n_fields};
 }

@@ -29,6 +29,8 @@ void plan_describe_index(struct plan *plan, struct plan_index *x)
         if (f->sums)
             str_addf(&text, " sums %" PRId64, f->window_days);
     }
+    for (int k = 0; k < x->n_starts; k++)
+        str_addf(&text, "; starts %" PRId64, x->start_days[k]);
     free(x->text);
     x->text = str_take(&text);
 }
@@ -58,6 +60,18 @@ int plan_index_field(struct plan *plan, int index, int column)
     x->fields = mem_grow(x->fields, &x->fields_cap, (size_t)x->n_fields + 1, sizeof *x->fields);
     x->fields[x->n_fields] = (struct plan_field){.column = column};
     return x->n_fields++;
+}
+
+int plan_index_start(struct plan *plan, int index, int64_t days)
+{
+    struct plan_index *x = &plan->indexes[index];
+    for (int k = 0; k < x->n_starts; k++)
+        if (x->start_days[k] == days)
+            return k;
+    x->start_days =
+        mem_grow(x->start_days, &x->starts_cap, (size_t)x->n_starts + 1, sizeof *x->start_days);
+    x->start_days[x->n_starts] = days;
+    return x->n_starts++;
 }
 
 /* Sums are worth most in the longest window, so that one decides whether they pay. */
@@ -248,6 +262,13 @@ static int add_window(struct plan *plan, struct plan_window *w)
     return plan->n_windows++;
 }
 
+/* May a cutoff be its row's own date? A time of day is almost never one. */
+static bool cuts_by_date(const struct plan *plan)
+{
+    const struct plan_table *t = &plan->tables[plan->target];
+    return plan->cutoff < 0 || t->columns[plan->cutoff].shape.type == TYPE_DATE;
+}
+
 int plan_window_for(struct plan *plan, const char *at, const struct spec_window *spec, int table,
                     const int *history_by, int *ret, struct err *err)
 {
@@ -266,6 +287,9 @@ int plan_window_for(struct plan *plan, const char *at, const struct spec_window 
     e.own = table == plan->target && memcmp(by, e.by_target, sizeof *by * (size_t)spec->by.n) == 0;
     e.index = w.index = index_for(plan, table, by, spec->by.n, where);
     w.entry = add_entry(plan, &e);
+    w.start = e.own && w.days && cuts_by_date(plan)
+                  ? plan_index_start(plan, e.index, e.delay_days + w.days)
+                  : -1;
     if (tree)
         r = bind_target_where(plan, at, tree, &w, err);
     if (r == 0)

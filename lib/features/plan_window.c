@@ -5,7 +5,8 @@
  * The window rule (SEMANTICS): rows h with equal `by` values and
  *     cutoff - days <= h.time < cutoff     and where(h, target),     the newest `last` of them.
  * Without filters a window is a range of positions of its index: where history ends is searched
- * once for all windows of an entry, where it begins once for each. `where` with target. and
+ * once for all windows of an entry, where it begins once for each; rows that are cut off at their
+ * own date find both edges in the index. `where` with target. and
  * known_at look at each row of the range and leave a list of positions. */
 #include "features/plan_parts.h"
 
@@ -15,9 +16,9 @@
 
 /* ---- entries: the entity, and where its history ends ---- */
 
-/* Rows of the snapshot know their entity and their place in it; the cutoff is never after the row's
- * own time, so history ends at that place or before. The times there are asked for early: they lie
- * far apart. */
+/* Rows of the snapshot know their entity and the place before which their history lies: the cutoff
+ * is never after the row's own time. Unless history ends just there, the times before it are
+ * looked at next, and asked for early: they lie far apart. */
 static void find_own(const struct chunk *c, const struct index *x, struct ends *ends)
 {
     enum { AHEAD = 16 };
@@ -54,11 +55,13 @@ static void find_by_value(const struct chunk *c, const struct plan_entry *e, con
 static void bind_entry(const struct chunk *c, const struct plan_entry *e, struct ends *ends)
 {
     const struct index *x = c->plan->indexes[e->index].index;
-    if (e->own && c->target->in_snapshot)
+    bool own = e->own && c->target->in_snapshot;
+    if (own)
         find_own(c, x, ends);
     else
         find_by_value(c, e, x, ends);
-    for (int64_t i = 0; i < c->n; i++)
+    bool ends_there = own && x->day && c->target->own_dates && !e->delay_days;
+    for (int64_t i = 0; !ends_there && i < c->n; i++)
         ends->end[i] =
             index_before(x, ends->from[i], ends->end[i],
                          c->target->cutoff_us[c->first + i] - e->delay_days * DATE_US_PER_DAY);
@@ -72,7 +75,10 @@ static void bind_ranges(const struct chunk *c, const struct plan_window *w, cons
     const struct index *x = c->plan->indexes[w->index].index;
     int64_t back_us = (c->plan->entries[w->entry].delay_days + w->days) * DATE_US_PER_DAY;
     memcpy(s->hi, ends->end, (size_t)c->n * sizeof *s->hi);
-    if (w->days)
+    if (w->start >= 0 && c->target->own_dates)
+        memcpy(s->lo, x->starts[w->start] + c->target->rows->first + c->first,
+               (size_t)c->n * sizeof *s->lo);
+    else if (w->days)
         index_since(x, c->n, ends->entity, c->target->cutoff_us + c->first, back_us, s->hi, s->lo);
     else
         memcpy(s->lo, ends->from, (size_t)c->n * sizeof *s->lo);

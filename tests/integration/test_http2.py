@@ -6,6 +6,7 @@ HTTP/1.1 where nothing else is offered."""
 import contextlib
 import pathlib
 import random
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -76,11 +77,14 @@ def test_a_connection_that_is_cut_with_uploads_on_it_loses_and_doubles_nothing()
         batch.enqueue("--limit", 200)
         server.delay = 0.1
         worker = batch.worker()
-        for n in (20, 100):
-            cli.wait_until(lambda n=n: server.count("put") > n, "uploads are under way")
-            front.kill()
-            front.start()
-        worker.wait(0)
+        try:
+            for n in (20, 100):
+                cli.wait_until(lambda n=n: server.count("put") > n, f"{n} uploads are under way")
+                front.kill()
+                front.start()
+            worker.wait(0)
+        except (cli.Unexpected, subprocess.TimeoutExpired) as waited:
+            raise cli.Unexpected(f"{server.count('put')} uploads; {front.said()}; {worker.text()}") from waited
         assert batch.status()["failed"] == 0
         check_results(server, batch)
 

@@ -54,8 +54,13 @@ class Front:
     def is_up(self):
         if self.process.poll() is not None:
             raise cli.Unexpected(f"nghttpx has ended: {(self.tmp / 'errors').read_text()[-2000:]}")
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+        with socket.socket() as client:  # which may by chance be given this very port, and reach itself
+            there = ("127.0.0.1", self.port)
+            return client.connect_ex(there) == 0 and client.getsockname() != there
+
+    def said(self):
+        """Whether it still runs, and its last words: for a test that waits in vain."""
+        return f"nghttpx's exit code {self.process.poll()}: {(self.tmp / 'errors').read_text()[-2000:]}"
 
     def kill(self):
         """It and the processes that it has begun."""

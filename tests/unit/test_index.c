@@ -154,12 +154,14 @@ struct sample {
     struct index_request request;
 };
 
-static void sample_init(struct sample *s, bool filtered)
+static const int64_t start_days[] = {1, 7, 100, 4000000};
+
+static void sample_init(struct sample *s, bool filtered, enum type time)
 {
     static const int64_t offsets[DICT + 1] = {0, 0, 1, 4, 6};
     column_alloc(&s->by[0], TYPE_STRING, ROWS, true);
     column_alloc(&s->by[1], TYPE_INT, ROWS, false);
-    column_alloc(&s->time, TYPE_DATE, ROWS, false);
+    column_alloc(&s->time, time, ROWS, false);
     column_alloc(&s->integer, TYPE_INT, ROWS, false);
     column_alloc(&s->decimal, TYPE_DECIMAL, ROWS, true);
     column_alloc(&s->text, TYPE_STRING, ROWS, false);
@@ -169,7 +171,7 @@ static void sample_init(struct sample *s, bool filtered)
         s->by[0].valid[row] = random_below(10) != 0;
         s->by[0].code[row] = s->by[0].valid[row] ? (int32_t)random_below(DICT) : 0;
         s->by[1].i[row] = random_below(2);
-        s->time.i[row] = row / 5;
+        s->time.i[row] = time == TYPE_DATE ? row / 5 : (row / 2) * (DATE_US_PER_DAY / 3);
         s->integer.i[row] = random_below(1000) - 500;
         s->decimal.valid[row] = random_below(4) != 0;
         s->decimal.f[row] = s->decimal.valid[row] ? (double)random_below(100) / 10 : 0;
@@ -185,6 +187,8 @@ static void sample_init(struct sample *s, bool filtered)
                                         .n_by = 2,
                                         .keep = filtered ? s->keep : NULL,
                                         .time = &s->time,
+                                        .start_days = start_days,
+                                        .n_starts = 4,
                                         .fields = s->fields,
                                         .n_fields = 3};
 }
@@ -204,6 +208,34 @@ static bool same_entity(const struct sample *s, int64_t a, int64_t b)
     return s->by[0].code[a] == s->by[0].code[b] && s->by[1].i[a] == s->by[1].i[b];
 }
 
+static int64_t date_of(const struct sample *s, int64_t row)
+{
+    return s->time.type == TYPE_DATE ? s->time.i[row] : timestamp_day(s->time.i[row]);
+}
+
+static bool is_history(const struct sample *s, int64_t row, int64_t other)
+{
+    return s->by[0].valid[other] && same_entity(s, row, other) &&
+           (!s->request.keep || s->keep[other]);
+}
+
+static int32_t rows_before(const struct sample *s, int64_t row)
+{
+    int32_t n = 0;
+    for (int64_t other = 0; other < row; other++)
+        n += is_history(s, row, other);
+    return n;
+}
+
+/* Those that are more than `days` dates before the row's own. */
+static int32_t dates_before(const struct sample *s, int64_t row, int64_t days)
+{
+    int32_t n = 0;
+    for (int64_t other = 0; other < row; other++)
+        n += is_history(s, row, other) && date_of(s, other) < date_of(s, row) - days;
+    return n;
+}
+
 static void expect_entities(const struct sample *s, const struct index *x)
 {
     int64_t positions = 0;
@@ -215,12 +247,12 @@ static void expect_entities(const struct sample *s, const struct index *x)
         positions += in;
         if (null)
             continue;
-        int32_t before = x->offsets[e];
-        for (int64_t other = 0; other < row; other++)
-            before += s->by[0].valid[other] && same_entity(s, row, other) &&
-                      (!s->request.keep || s->keep[other]);
-        ck_assert_int_eq(x->place[row], before);
+        int32_t before = x->offsets[e] + rows_before(s, row);
         ck_assert(!in || x->rows[before] == row);
+        ck_assert_int_eq(x->place[row], x->day ? x->offsets[e] + dates_before(s, row, 0) : before);
+        for (int k = 0; k < x->n_starts; k++)
+            ck_assert_int_eq(x->starts[k][row],
+                             x->offsets[e] + dates_before(s, row, s->request.start_days[k]));
     }
     ck_assert_int_eq(x->n, positions);
 }
@@ -239,7 +271,7 @@ static void expect_columns(const struct sample *s, const struct index *x)
             return;
         int32_t row = x->rows[p];
         struct text copied = dict_text(&x->columns[2].values.dict, x->columns[2].values.code[p]);
-        ck_assert_int_eq(x->day[p], s->time.i[row]);
+        ck_assert_int_eq(x->day ? x->day[p] : x->us[p], s->time.i[row]);
         ck_assert_int_eq(x->columns[0].values.i[p], s->integer.i[row]);
         ck_assert_int_eq(column_is_null(&x->columns[1].values, p),
                          column_is_null(&s->decimal, row));
@@ -257,11 +289,11 @@ static char *index_dir(void)
 
 START_TEST(test_an_index_is_the_same_built_and_mapped)
 {
-    for (int filtered = 0; filtered < 2; filtered++) {
+    for (int round = 0; round < 4; round++) {
         struct sample s;
         CLEANUP(index_free) struct index *built = NULL, *mapped = NULL;
         CLEANUP(mem_free_chars) char *dir = index_dir();
-        sample_init(&s, filtered);
+        sample_init(&s, round % 2, round / 2 ? TYPE_TIMESTAMP : TYPE_DATE);
         index_build(&s.request, &built);
         expect_entities(&s, built);
         expect_columns(&s, built);
@@ -282,7 +314,7 @@ START_TEST(test_an_index_that_is_there_already_stays)
     struct stat before, after;
     CLEANUP(index_free) struct index *built = NULL;
     CLEANUP(mem_free_chars) char *dir = index_dir(), *json = mem_printf("%s/index.json", dir);
-    sample_init(&s, false);
+    sample_init(&s, false, TYPE_DATE);
     index_build(&s.request, &built);
     ck_assert_int_eq(index_write(built, s.request.text, dir, &error), 0);
     ck_assert_int_eq(stat(json, &before), 0);
@@ -315,7 +347,7 @@ START_TEST(test_cut_and_overwritten_files_are_named)
     struct fs_list list = {0};
     CLEANUP(index_free) struct index *built = NULL;
     CLEANUP(mem_free_chars) char *dir = index_dir();
-    sample_init(&s, true);
+    sample_init(&s, true, TYPE_DATE);
     index_build(&s.request, &built);
     ck_assert_int_eq(index_write(built, s.request.text, dir, &error), 0);
     ck_assert_int_eq(fs_list(dir, &list, NULL), 0);
@@ -346,7 +378,7 @@ START_TEST(test_a_missing_file_is_named)
     struct sample s;
     CLEANUP(index_free) struct index *built = NULL;
     CLEANUP(mem_free_chars) char *dir = index_dir(), *path = mem_printf("%s/place.npy", dir);
-    sample_init(&s, false);
+    sample_init(&s, false, TYPE_DATE);
     index_build(&s.request, &built);
     ck_assert_int_eq(index_write(built, s.request.text, dir, &error), 0);
     ck_assert_int_eq(unlink(path), 0);
@@ -360,7 +392,7 @@ START_TEST(test_an_index_of_something_else_does_not_fit)
     struct sample s;
     CLEANUP(index_free) struct index *built = NULL;
     CLEANUP(mem_free_chars) char *dir = index_dir();
-    sample_init(&s, false);
+    sample_init(&s, false, TYPE_DATE);
     index_build(&s.request, &built);
     ck_assert_int_eq(index_write(built, s.request.text, dir, &error), 0);
     s.request.text = "another sample";
