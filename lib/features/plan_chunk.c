@@ -89,20 +89,25 @@ static void copy_listed(struct view *v, const int32_t *positions, int64_t n)
 }
 
 /* Windows of neighbouring rows lie far apart in memory: ask for those that come soon. */
-enum { AHEAD = 16 };
+enum { AHEAD = 8 };
 static inline void view_prefetch(const struct view *v, int64_t i)
 {
     if (v->spans->filtered || i + AHEAD >= v->chunk->n)
         return;
-    int32_t lo = v->spans->lo[i + AHEAD];
+    int32_t lo = v->spans->lo[i + AHEAD], newest = v->spans->hi[i + AHEAD] - 1;
+    newest = newest < lo ? lo : newest;
     for (int k = 0; k < v->n_args; k++) {
         const struct column *values = &v->arg[k]->values;
-        const char *data = (const char *)values->data + (size_t)lo * v->width[k];
-        __builtin_prefetch(data);
-        __builtin_prefetch(data + 64);
-        if (values->valid)
+        const char *data = (const char *)values->data;
+        __builtin_prefetch(data + (size_t)lo * v->width[k]);
+        __builtin_prefetch(data + (size_t)newest * v->width[k]);
+        if (values->valid) {
             __builtin_prefetch(values->valid + lo);
+            __builtin_prefetch(values->valid + newest);
+        }
     }
+    if (v->n_args == 0 && v->index->day)
+        __builtin_prefetch(v->index->day + newest);
 }
 
 /* Point the window at row i of the chunk. */
