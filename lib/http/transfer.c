@@ -3,6 +3,8 @@
 /* transfer.c - a request into curl's options, and curl's end of it into an answer. */
 #include "http/transfer.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -12,6 +14,7 @@
 enum {
     CONNECT_MS = 10000,
     STALL_MS = 20000,
+    UNACKNOWLEDGED_MS = 15000, /* less than a stall: the connection ends before its requests */
     ANSWER_MAX = 1 << 20,
     WORDS_MAX = 64 << 10,   /* of the body of an answer that is not a good one */
     HEADERS_MAX = 64 << 10, /* what is kept */
@@ -159,6 +162,16 @@ static void set_times(struct transfer *transfer)
     transfer->moved_ms = clock_ms();
 }
 
+/* A router that forgets a connection drops what is sent over it, and for a quarter of an hour TCP
+ * would send again, and curl put ever more requests of HTTP/2 on it. Best effort: without it
+ * requests are given up one by one. */
+static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    unsigned ms = UNACKNOWLEDGED_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+    return CURL_SOCKOPT_OK;
+}
+
 /* HTTP/2 is agreed upon while TLS begins, and a request rather waits for that, to share the
  * connection, than open one more. Where there is no TLS, curl would find out only by the first
  * answer, and let all wait for a server that is slow to give it. */
@@ -182,6 +195,7 @@ static void set_all(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hiwari");
     set_version(transfer);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);

@@ -58,6 +58,12 @@ class Front:
             there = ("127.0.0.1", self.port)
             return client.connect_ex(there) == 0 and client.getsockname() != there
 
+    def mend(self):
+        """If it has ended by itself, start it anew: one more cut for whoever is connected."""
+        if self.process.poll() is not None:
+            print(f"# {self.said()}", flush=True)
+            self.start()
+
     def said(self):
         """Whether it still runs, and its last words: for a test that waits in vain."""
         return f"nghttpx's exit code {self.process.poll()}: {(self.tmp / 'errors').read_text()[-2000:]}"

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The hiwari authors
+"""Connections that the network forgets: what is sent over them is dropped, and nobody says so. In a network namespace
+of this test's own, where answers to chosen ports are dropped."""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import cli
+import tap
+import test_http2
+
+INSIDE = "HIWARI_TEST_NAMESPACE"
+ESTABLISHED = "01"
+
+
+def ip(*words):
+    subprocess.run(["ip", *map(str, words)], check=True)
+
+
+def enter():
+    """Run this program anew in a namespace, if there may be one."""
+    tried = subprocess.run(["unshare", "-rn", "ip", "link", "set", "lo", "up"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    if tried.returncode == 0:
+        os.environ[INSIDE] = "yes"
+        os.execvp("unshare", ["unshare", "-rn", sys.executable, *sys.argv])
+
+
+def prepare():
+    ip("link", "set", "lo", "up")
+    ip("rule", "add", "pref", 100, "lookup", "local")  # after the rules to come
+    ip("rule", "del", "pref", 0)
+
+
+def connections_to(port):
+    """The local ports of connections to a port of 127.0.0.1."""
+    there = f"0100007F:{port:04X}"
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [int(words[1].split(":")[1], 16) for words in lines if words[2:4] == [there, ESTABLISHED]]
+
+
+def test_uploads_on_a_connection_that_the_network_forgot_go_over_another():
+    if INSIDE not in os.environ:
+        raise tap.Skip("no network namespace may be made here")
+    prepare()
+    with test_http2.batch_behind() as (server, front, batch):
+        batch.enqueue("--limit", 200)
+        server.delay = 0.05
+        worker = batch.worker()
+        cli.wait_until(lambda: server.count("put") > 20, "uploads are under way")
+        forgotten = connections_to(front.port)
+        for port in forgotten:
+            ip("rule", "add", "pref", 10, "ipproto", "tcp", "dport", port, "blackhole")
+        begun = time.monotonic()
+        worker.wait(0, 120)
+        print(f"# {len(forgotten)} forgotten; settled {time.monotonic() - begun:.0f} s later")
+        assert len(forgotten) == 1 and forgotten[0] not in connections_to(front.port)
+        assert batch.status()["failed"] == 0
+        assert not worker.said("a key failed"), worker.text()
+        test_http2.check_results(server, batch)
+
+
+if __name__ == "__main__":
+    if INSIDE not in os.environ:
+        enter()
+    tap.main()
