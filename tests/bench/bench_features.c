@@ -98,27 +98,35 @@ static void sum_up(struct frame *frame, struct report *ret)
     frame_deinit(frame);
 }
 
+static void compute_day(struct plan *plan, int64_t day, int threads, struct frame *ret,
+                        int64_t *ret_us, struct err *err)
+{
+    struct err why = {0};
+    int64_t start = clock_us();
+    if (plan_compute(plan, day, threads, ret, &why) < 0) {
+#pragma omp critical
+        *err = why;
+    }
+    *ret_us = clock_us() - start;
+}
+
 /* Computes all days; unless within, keeps their frames and sums up when the clock has stopped. */
 static int compute_days(struct plan *plan, const struct options *o, struct report *ret,
                         struct err *err)
 {
     int64_t n, start = clock_us();
-    int across = o->within ? 1 : o->threads, within = o->within ? o->threads : 1, r = 0;
     const int64_t *days = plan_days(plan, &n);
     n = n < o->days ? n : o->days;
     struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
     int64_t *day_us = mem_zalloc(sizeof *day_us * (size_t)(n + 1));
-#pragma omp parallel for num_threads(across) schedule(dynamic, 8)
-    for (int64_t d = 0; d < n; d++) {
-        struct err why = {0};
-        int64_t day_start = clock_us();
-        if (plan_compute(plan, days[d], within, &frames[d], &why) < 0) {
-#pragma omp critical
-            r = err_set(err, why.code, "%s", why.text);
-        }
-        day_us[d] = clock_us() - day_start;
-        if (o->within)
-            sum_up(&frames[d], ret);
+    for (int64_t d = 0; o->within && d < n; d++) { /* within a region threads would begin anew */
+        compute_day(plan, days[d], o->threads, &frames[d], &day_us[d], err);
+        sum_up(&frames[d], ret);
+    }
+    if (!o->within) {
+#pragma omp parallel for num_threads(o->threads) schedule(dynamic, 8)
+        for (int64_t d = 0; d < n; d++)
+            compute_day(plan, days[d], 1, &frames[d], &day_us[d], err);
     }
     ret->compute_s = (double)(clock_us() - start) / 1e6;
     ret->days = n;
@@ -129,7 +137,7 @@ static int compute_days(struct plan *plan, const struct options *o, struct repor
     ret->day_ms_p99 = (double)day_us[n * 99 / 100] / 1e3;
     free(day_us);
     free(frames);
-    return r;
+    return err->code;
 }
 
 static int run(const struct options *o, struct report *ret, struct err *err)
