@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "http/sign.h"
 
+static const long KEEPALIVE_S = 5;
 enum {
     CONNECT_MS = 10000,
     STALL_MS = 20000,
@@ -194,7 +195,10 @@ static void set_all(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* '..' in a name is a part of the name */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hiwari");
     set_version(transfer);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE,
+                     1L); /* asks, where only an answer is waited for */
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

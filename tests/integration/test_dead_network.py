@@ -23,12 +23,13 @@ def ip(*words):
 
 
 def enter():
-    """Run this program anew in a namespace, if there may be one."""
-    tried = subprocess.run(["unshare", "-rn", "ip", "link", "set", "lo", "up"], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True)
-    if tried.returncode == 0:
-        os.environ[INSIDE] = "yes"
-        os.execvp("unshare", ["unshare", "-rn", sys.executable, *sys.argv])
+    """Run this program anew in a namespace, if there may be one; root can make one where nobody else can."""
+    for options in ("-rn", "-n"):
+        tried = subprocess.run(["unshare", options, "ip", "link", "set", "lo", "up"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        if tried.returncode == 0:
+            os.environ[INSIDE] = "yes"
+            os.execvp("unshare", ["unshare", options, sys.executable, *sys.argv])
 
 
 def prepare():
