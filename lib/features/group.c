@@ -88,6 +88,9 @@ static uint32_t slots_for(int64_t n)
 /* The slots hold one entry per group, so the table starts small and doubles at half full: many rows
  * of few groups then stay in cache. */
 struct table_of_groups {
+    const struct column *by; /* of the rows that are put */
+    int n_by;
+    uint64_t *dictionary[GROUP_MAX_BY + 1]; /* hashes of their strings, or NULL */
     struct grouping *g;
     uint64_t *hashes; /* per group */
     size_t first_cap, hash_cap;
@@ -119,14 +122,13 @@ static int32_t table_append(struct table_of_groups *t, int64_t row, uint64_t has
     return g->n_groups++;
 }
 
-static int32_t table_put(struct table_of_groups *t, const struct column *by, int n_by, int64_t row,
-                         uint64_t hash)
+static int32_t table_put(struct table_of_groups *t, int64_t row, uint64_t hash)
 {
     struct grouping *g = t->g;
     uint32_t mask = g->n_slots - 1, at = (uint32_t)(hash >> 20) & mask;
     for (; g->slots[at]; at = (at + 1) & mask) {
         int32_t group = g->slots[at] - 1;
-        if (t->hashes[group] == hash && row_equal(by, row, by, g->first[group], n_by))
+        if (t->hashes[group] == hash && row_equal(t->by, row, t->by, g->first[group], t->n_by))
             return group;
     }
     int32_t group = table_append(t, row, hash);
@@ -145,15 +147,15 @@ static uint64_t hash_row(const struct column *by, int n_by, uint64_t *const *dic
             dictionary && dictionary[k] ? dictionary[k][by[k].code[row]] : hash_value(&by[k], row);
         h = hash_mix(h, v);
     }
-    return h | 1; /* 0 means: no hash, a null is in it */
+    return h | 1; /* 0 means: no hash */
 }
 
 /* Rows of many groups wait for memory: for their slot, for its group, for that group's first row.
- * Each step is done for BATCH rows before the next, and asks early for what the next one reads. */
+ * Each step is done for BATCH rows before the next, and asks early for what the next one reads.
+ * Smaller tables stand in the CPU's caches. */
 enum { BATCH = 64, SLOTS_FAR = 1 << 14 };
 
-static void ask_for_groups(const struct table_of_groups *t, const struct column *by, int n_by,
-                           int64_t n, const uint64_t *hash)
+static void ask_for_groups(const struct table_of_groups *t, int64_t n, const uint64_t *hash)
 {
     const struct grouping *g = t->g;
     int32_t group[BATCH];
@@ -165,25 +167,27 @@ static void ask_for_groups(const struct table_of_groups *t, const struct column 
         __builtin_prefetch(&g->first[group[i] < 0 ? 0 : group[i]]);
     }
     for (int64_t i = 0; i < n; i++)
-        for (int k = 0; group[i] >= 0 && k < n_by; k++)
-            __builtin_prefetch((const char *)by[k].data +
-                               (size_t)g->first[group[i]] * type_bytes(by[k].type));
+        for (int k = 0; group[i] >= 0 && k < t->n_by; k++)
+            __builtin_prefetch((const char *)t->by[k].data +
+                               (size_t)g->first[group[i]] * type_bytes(t->by[k].type));
 }
 
-static void hash_rows(const struct column *by, int n_by, uint64_t *const *dictionary, int64_t first,
-                      int64_t n, uint64_t *ret)
+/* A row with a null in it has no hash: 0. */
+static void hash_rows(const struct table_of_groups *t, int64_t first, int64_t n, uint64_t *ret)
 {
     for (int64_t i = 0; i < n; i++)
-        ret[i] = row_has_null(by, n_by, first + i) ? 0 : hash_row(by, n_by, dictionary, first + i);
+        ret[i] = row_has_null(t->by, t->n_by, first + i)
+                     ? 0
+                     : hash_row(t->by, t->n_by, t->dictionary, first + i);
 }
 
-static void put_rows(struct table_of_groups *t, const struct column *by, int n_by,
-                     enum group_nulls nulls, int64_t first, int64_t n, const uint64_t *hash)
+static void put_rows(struct table_of_groups *t, enum group_nulls nulls, int64_t first, int64_t n,
+                     const uint64_t *hash)
 {
     for (int64_t i = 0; i < n; i++) {
         int32_t *group = &t->g->group[first + i];
         if (hash[i])
-            *group = table_put(t, by, n_by, first + i, hash[i]);
+            *group = table_put(t, first + i, hash[i]);
         else
             *group = nulls == GROUP_NULL_ALONE ? table_append(t, first + i, 0) : -1;
     }
@@ -192,24 +196,23 @@ static void put_rows(struct table_of_groups *t, const struct column *by, int n_b
 void group_rows(const struct column *by, int n_by, int64_t n, enum group_nulls nulls,
                 struct grouping *ret)
 {
-    struct table_of_groups t = {.g = ret};
-    uint64_t *dictionary[GROUP_MAX_BY + 1] = {0};
+    struct table_of_groups t = {.by = by, .n_by = n_by, .g = ret};
     *ret = (struct grouping){.group = MEM_ARRAY(int32_t, (size_t)n + 1)};
     table_resize(&t, slots_for(n < 64 ? n : 64));
     for (int k = 0; k < n_by; k++)
-        dictionary[k] = hash_dictionary(&by[k], n);
+        t.dictionary[k] = hash_dictionary(&by[k], n);
     if (n_by == 0) /* one group, even of no rows */
-        table_put(&t, by, 0, 0, hash_row(by, 0, NULL, 0));
+        table_put(&t, 0, hash_row(by, 0, NULL, 0));
     for (int64_t row = 0; row < n; row += BATCH) {
         uint64_t hash[BATCH];
         int64_t some = n - row < BATCH ? n - row : BATCH;
-        hash_rows(by, n_by, dictionary, row, some, hash);
+        hash_rows(&t, row, some, hash);
         if (ret->n_slots >= SLOTS_FAR)
-            ask_for_groups(&t, by, n_by, some, hash);
-        put_rows(&t, by, n_by, nulls, row, some, hash);
+            ask_for_groups(&t, some, hash);
+        put_rows(&t, nulls, row, some, hash);
     }
     for (int k = 0; k < n_by; k++)
-        free(dictionary[k]);
+        free(t.dictionary[k]);
     free(t.hashes);
 }
 

@@ -6,7 +6,7 @@
  * (entity, time, table order); rows with a null in `by`, and rows that the index's `where`
  * leaves out, are in no position. Beside the order stand copies of the columns that
  * calculations read, in position order, and exact prefix sums of some; and for each row where
- * windows that end with its date begin: no feature value.
+ * windows begin that are cut off at its own date: no feature value.
  *
  * An index lives in memory or in a directory (mapped, shared by all workers of a node); what
  * is read from it is the same. */
@@ -31,13 +31,13 @@ struct index {
     const int32_t *rows;    /* position -> row of the table */
     const int32_t *entity;  /* row -> entity, -1: a null in by */
     const int32_t *place;   /* row -> the position before which its history lies: its own (that it
-                               has or would have), or that of the first row of its date where the
-                               time is a date, which counts as its end */
+                               has or would have), or where times are dates that of the first row
+                               of its date: a date counts as the end of its day */
     const int32_t *day;     /* position -> time in days (tables timed by dates), or NULL */
     const int64_t *us;      /* position -> time in microseconds (by timestamps), or NULL */
     const int32_t *buckets; /* for index_since; NULL without time */
-    const int32_t **starts; /* [k]: row -> the position at which a window of start_days[k] before
-                               the row's own date begins */
+    const int32_t **starts; /* [k]: row -> the position at which a window begins start_days[k] days
+                               before the row's own date */
     uint32_t n_slots;
     const int32_t *slots; /* for index_find */
     int n_by, n_columns, n_starts;
@@ -56,7 +56,7 @@ struct index_request {
     int n_by;
     const uint8_t *keep;       /* one byte per row of the table; NULL: all. Only for building */
     const struct column *time; /* NULL: a static table */
-    const int64_t *start_days; /* lengths of windows whose starts are wanted; none without time */
+    const int64_t *start_days; /* the starts that are wanted; none without time */
     int n_starts;
     const struct index_field {
         const struct column *column;
@@ -101,8 +101,9 @@ int64_t index_n_buckets(const struct index *index);
 int32_t *index_buckets(const struct index *index);
 
 /* For each row of the table, also of those without a position, the first position of its entity
- * that is less than `days` + 1 dates before the row's own; 0 without an entity. time and keep as
- * in the request; owned by the caller. */
+ * that is at most `days` days before the row's own date, or its place where none is; 0 without an
+ * entity. The index has all but columns by then; time and keep are those of the request. The caller
+ * owns the answer. */
 int32_t *index_starts(const struct index *index, const struct column *time, const uint8_t *keep,
                       int64_t days);
 

@@ -2,13 +2,14 @@
  * Copyright The hiwari authors */
 /* index_search.c - where a window begins and ends among the times of its entity.
  *
- * Where the cutoff is the row's own date, the index knows (index_starts). Everything else is
- * searched for. A window's end lies next to the row itself, so it is looked for from there, in
- * growing steps. Its beginning can lie anywhere, and is searched for every row and window. An
- * entity with few rows is counted through. The span of one with many is cut into buckets of equal
- * length, one for every BUCKET_ROWS rows, and beside the index stands the position at which each
- * begins: an edge's bucket is a multiplication away, and holds a few rows whatever the entity has.
- * (Interpolation search, Peterson 1957, with its first step written down.) */
+ * Where the cutoff is the row's own date, the index knows where windows begin (index_starts), and
+ * by `place` where those of dates without a delay end. Everything else is searched for. A window's
+ * end lies next to the row itself, so it is looked for from there, in growing steps. Its beginning
+ * can lie anywhere, and is searched for every row and window. An entity with few rows is counted
+ * through. The span of one with many is cut into buckets of equal length, one for every BUCKET_ROWS
+ * rows, and beside the index stands the position at which each begins: an edge's bucket is a
+ * multiplication away, and holds a few rows whatever the entity has. (Interpolation search,
+ * Peterson 1957, with its first step written down.) */
 #include <stdbool.h>
 
 #include "base/date.h"
@@ -131,10 +132,10 @@ int32_t *index_buckets(const struct index *x)
     return buckets;
 }
 
-/* ---- where windows begin that end with a row's own date ----
+/* ---- where windows begin that are cut off at a row's own date ----
  *
- * Most cutoffs are the row's own date. Then both edges of every window are known as soon as the
- * index is: within an entity neither ever moves backwards. */
+ * Most are. Then that is known as soon as the index is: within an entity it never moves backwards.
+ */
 
 static int64_t date_at(const struct index *x, int32_t p)
 {

@@ -37,13 +37,11 @@ static int64_t start_us(const struct column *c, int64_t row)
     return c->type == TYPE_DATE ? c->i[row] * DATE_US_PER_DAY : c->i[row];
 }
 
-static bool has_own_dates(const struct key *k, const struct column *time)
+static bool has_own_dates(const struct key *k)
 {
-    for (int64_t row = 0; row < k->rows.n; row++) {
-        int64_t day = time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
-        if (k->cutoff_us[row] != day * DATE_US_PER_DAY)
+    for (int64_t row = 0; !k->given && row < k->rows.n; row++)
+        if (k->cutoff_us[row] != k->day * DATE_US_PER_DAY)
             return false;
-    }
     return !k->given;
 }
 
@@ -75,7 +73,7 @@ static int find_cutoffs(struct key *k, struct err *err)
                        "look into the future",
                        where.s, c->name, time->name);
     }
-    k->own_dates = has_own_dates(k, time);
+    k->own_dates = has_own_dates(k);
     return 0;
 }
 

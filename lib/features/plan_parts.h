@@ -79,7 +79,7 @@ struct plan_index {
     struct plan_field *fields;
     int n_fields;
     size_t fields_cap;
-    int64_t *start_days; /* lengths of windows that the index knows the starts of */
+    int64_t *start_days; /* of the starts that it knows: delay_days + days of windows */
     int n_starts;
     size_t starts_cap;
     char *text;
@@ -97,7 +97,7 @@ struct plan_window {
     int entry;
     int index;          /* the entry's */
     int64_t days, last; /* 0: none */
-    int start;          /* of the index's starts: where it begins if it ends with the row's own
+    int start;          /* of the index's starts: where it begins if the cutoff is the row's own
                            date; or -1 */
     int known_at;       /* a field of the index, or -1 */
     struct bound where; /* the condition that mentions target., over fields; tree NULL: none */
@@ -211,8 +211,10 @@ struct scope plan_target_scope(struct plan *plan, const char *at);
 struct scope plan_history_scope(struct plan *plan, const char *at, int table);
 int plan_index_field(struct plan *plan, int index,
                      int column); /* the field's number; added if need be */
-void plan_describe_index(struct plan *plan, struct plan_index *index); /* all fields are known */
-int plan_index_start(struct plan *plan, int index, int64_t days);      /* likewise: its number */
+/* Likewise the number of the starts so many days before a row's own date; -1: there are enough. */
+int plan_index_start(struct plan *plan, int index, int64_t days);
+void plan_describe_index(struct plan *plan,
+                         struct plan_index *index); /* all fields and starts are known */
 void plan_want_sums(struct plan *plan, int index, int field, const struct plan_window *window);
 /* Compile one window; *ret is its number. history_by: the columns of the table that `by` is
  * compared with (lookup's key); NULL: the columns of the same names. */
@@ -277,7 +279,7 @@ struct key { /* one computation: the target rows of a date, or rows that are giv
     struct column given_day;       /* their dates */
     struct rows rows;
     int64_t *cutoff_us;               /* per row */
-    bool own_dates;                   /* each of them is its row's own date */
+    bool own_dates;                   /* of rows of the snapshot, each its row's own date */
     struct column *features;          /* by number; filled by key_compute */
     const struct group_part *grouped; /* whose groups are in groups; NULL: nobody's yet */
     struct groups groups;

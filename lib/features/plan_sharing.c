@@ -62,12 +62,17 @@ int plan_index_field(struct plan *plan, int index, int column)
     return x->n_fields++;
 }
 
+/* Each costs four bytes a row of the table. */
+enum { STARTS_MAX = 8 };
+
 int plan_index_start(struct plan *plan, int index, int64_t days)
 {
     struct plan_index *x = &plan->indexes[index];
     for (int k = 0; k < x->n_starts; k++)
         if (x->start_days[k] == days)
             return k;
+    if (x->n_starts == STARTS_MAX)
+        return -1;
     x->start_days =
         mem_grow(x->start_days, &x->starts_cap, (size_t)x->n_starts + 1, sizeof *x->start_days);
     x->start_days[x->n_starts] = days;

@@ -5,9 +5,10 @@
  * The window rule (SEMANTICS): rows h with equal `by` values and
  *     cutoff - days <= h.time < cutoff     and where(h, target),     the newest `last` of them.
  * Without filters a window is a range of positions of its index: where history ends is searched
- * once for all windows of an entry, where it begins once for each; rows that are cut off at their
- * own date find both edges in the index. `where` with target. and
- * known_at look at each row of the range and leave a list of positions. */
+ * once for all windows of an entry, where it begins once for each. Rows that are cut off at their
+ * own date find the beginning in the index, and the end too where times are dates and nothing is
+ * delayed. `where` with target. and known_at look at each row of the range and leave a list of
+ * positions. */
 #include "features/plan_parts.h"
 
 #include <string.h>
@@ -17,8 +18,8 @@
 /* ---- entries: the entity, and where its history ends ---- */
 
 /* Rows of the snapshot know their entity and the place before which their history lies: the cutoff
- * is never after the row's own time. Unless history ends just there, the times before it are
- * looked at next, and asked for early: they lie far apart. */
+ * is never after the row's own time. The times before it are asked for early, for they lie far
+ * apart and are looked at next, here or by calculations. */
 static void find_own(const struct chunk *c, const struct index *x, struct ends *ends)
 {
     enum { AHEAD = 16 };

@@ -11,11 +11,10 @@
 #include "base/clock.h"
 #include "http/sign.h"
 
-static const long KEEPALIVE_S = 5;
 enum {
     CONNECT_MS = 10000,
     STALL_MS = 20000,
-    UNACKNOWLEDGED_MS = 15000, /* less than a stall: the connection ends before its requests */
+    PROBE_S = 5, /* some of them before a stall */
     ANSWER_MAX = 1 << 20,
     WORDS_MAX = 64 << 10,   /* of the body of an answer that is not a good one */
     HEADERS_MAX = 64 << 10, /* what is kept */
@@ -163,14 +162,27 @@ static void set_times(struct transfer *transfer)
     transfer->moved_ms = clock_ms();
 }
 
-/* A router that forgets a connection drops what is sent over it, and for a quarter of an hour TCP
- * would send again, and curl put ever more requests of HTTP/2 on it. Best effort: without it
- * requests are given up one by one. */
+/* A router that forgets a connection drops what is sent over it. TCP would send again for a quarter
+ * of an hour, and curl would put ever more HTTP/2 requests on it. So the connection ends before its
+ * requests are stalled, and so it does when a living peer takes nothing for that long. Best effort:
+ * without it requests are given up one by one. */
 static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
 {
-    unsigned ms = UNACKNOWLEDGED_MS;
+    const struct transfer *transfer = ctx;
+    unsigned ms = (unsigned)(stall_ms(transfer) / 4 * 3);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
     return CURL_SOCKOPT_OK;
+}
+
+/* While only an answer is waited for, nothing is unacknowledged; so probes ask whether the peer is
+ * there, and count as what was sent. */
+static void set_socket(struct transfer *transfer)
+{
+    curl_easy_setopt(transfer->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(transfer->easy, CURLOPT_SOCKOPTDATA, transfer);
+    curl_easy_setopt(transfer->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_TCP_KEEPIDLE, (long)PROBE_S);
+    curl_easy_setopt(transfer->easy, CURLOPT_TCP_KEEPINTVL, (long)PROBE_S);
 }
 
 /* HTTP/2 is agreed upon while TLS begins, and a request rather waits for that, to share the
@@ -195,11 +207,7 @@ static void set_all(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* '..' in a name is a part of the name */
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hiwari");
     set_version(transfer);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE,
-                     1L); /* asks, where only an answer is waited for */
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    set_socket(transfer);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);

@@ -119,7 +119,8 @@ static int compute_days(struct plan *plan, const struct options *o, struct repor
     n = n < o->days ? n : o->days;
     struct frame *frames = mem_zalloc(sizeof *frames * (size_t)(n + 1));
     int64_t *day_us = mem_zalloc(sizeof *day_us * (size_t)(n + 1));
-    for (int64_t d = 0; o->within && d < n; d++) { /* within a region threads would begin anew */
+    /* Not in a parallel region, within which threads would begin anew for each date. */
+    for (int64_t d = 0; o->within && d < n; d++) {
         compute_day(plan, days[d], o->threads, &frames[d], &day_us[d], err);
         sum_up(&frames[d], ret);
     }

@@ -191,7 +191,7 @@ class Call:
                 self.unit, self.number = named[1], float(tree[1])
             elif self.args and tree[0] == "name" and tree[1] in self.WORDS:
                 self.words.append(tree[1])
-            elif self.args and tree[0] == "value" and isinstance(tree[1], (int, float)):
+            elif self.args and self.name != "best_by" and tree[0] == "value" and isinstance(tree[1], (int, float)):
                 self.number = Fraction(tree[1])
             else:
                 self.args.append(tree)

@@ -95,9 +95,13 @@ class Tables:
             starts.setdefault(key, self.moment(day))
             table["day"].append(starts[key] if self.timestamps else day)
             table["race"].append(self.maybe(number, 0.1))
-            # one cutoff per day, and never after a start of that day
-            early = datetime.timedelta(hours=day.day % 30 if day > datetime.date(1, 1, 5) else 0)
-            table["off"].append(datetime.datetime.combine(day, datetime.time()) - early)
+            # one cutoff per day, and never after a start of that day: a date, of this day or earlier, or a moment
+            early = day.day if day > datetime.date(1, 1, 5) else 0
+            if self.first_day.day % 2:
+                table["off"].append(day - datetime.timedelta(days=early % 3))
+            else:
+                table["off"].append(datetime.datetime.combine(day, datetime.time()) -
+                                    datetime.timedelta(hours=early % 30))
             table["seen"].append(self.maybe(self.moment(day) + datetime.timedelta(days=r.choice([0, 0, 1, 3]))))
         if r.random() < 0.5:
             table["seen"] = [s and s.date() for s in table["seen"]]

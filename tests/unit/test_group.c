@@ -127,6 +127,35 @@ START_TEST(test_by_nothing_is_one_group_of_all)
 }
 END_TEST
 
+/* As many groups as are looked for side by side, each met thrice, with nulls between. */
+START_TEST(test_rows_come_back_to_many_groups)
+{
+    enum { N = 60000, VALUES = 20000 };
+    struct column by;
+    int32_t group[VALUES];
+    CLEANUP(grouping_deinit) struct grouping g;
+    memset(group, -1, sizeof group);
+    column_alloc(&by, TYPE_INT, N, true);
+    for (int64_t row = 0; row < N; row++) {
+        by.valid[row] = row % 9 != 0;
+        by.i[row] = by.valid[row] ? row * 7919 % VALUES : 0;
+    }
+    group_rows(&by, 1, N, GROUP_NULL_NONE, &g);
+    for (int64_t row = 0; row < N; row++) {
+        if (!by.valid[row]) {
+            ck_assert_int_eq(g.group[row], -1);
+            continue;
+        }
+        if (group[by.i[row]] < 0) {
+            group[by.i[row]] = g.group[row];
+            ck_assert_int_eq(g.first[g.group[row]], row);
+        }
+        ck_assert_int_eq(g.group[row], group[by.i[row]]);
+    }
+    column_deinit(&by);
+}
+END_TEST
+
 START_TEST(test_many_groups_are_all_found_and_others_are_not)
 {
     enum { N = 100000 };
@@ -223,6 +252,7 @@ static Suite *group_suite(void)
     tcase_add_test(tc, test_rows_with_equal_values_are_one_group);
     tcase_add_test(tc, test_by_nothing_is_one_group_of_all);
     tcase_add_test(tc, test_many_groups_are_all_found_and_others_are_not);
+    tcase_add_test(tc, test_rows_come_back_to_many_groups);
     tcase_add_test(tc, test_strings_are_found_across_dictionaries);
     tcase_add_test(tc, test_a_dictionary_larger_than_the_rows_makes_no_difference);
     tcase_add_test(tc, test_a_row_with_a_null_is_alone_and_cannot_be_found);

@@ -87,6 +87,32 @@ START_TEST(test_a_cutoff_that_is_a_date_is_the_start_of_its_day)
 }
 END_TEST
 
+/* The index knows where windows begin that are cut off at the row's own date; these are not all. */
+#define ONE_AND_TWO_DAYS                                                                           \
+    BY_ROW "'s': {'calc': 'sum(x)', 'by': 'horse', 'days': 1}, 't': {'calc': 'sum(x)', 'by': "     \
+           "'horse', 'days': 2}}}"
+
+START_TEST(test_a_cutoff_before_the_rows_own_date_moves_its_windows_back)
+{
+    runs("day,horse,off,x\n2024-03-01,1,2024-03-01,1\n2024-03-02,1,2024-03-02,2\n"
+         "2024-03-03,1,2024-03-03,4\n2024-03-04,1,2024-03-04,8\n2024-03-04,1,2024-03-04,16\n"
+         "2024-03-04,1,2024-03-03,32\n");
+    expect(ONE_AND_TWO_DAYS, "2024-03-03", "day,s,t\n2024-03-03,2,3\n");
+    expect(ONE_AND_TWO_DAYS, "2024-03-04",
+           "day,s,t\n2024-03-04,4,6\n2024-03-04,4,6\n2024-03-04,2,3\n");
+}
+END_TEST
+
+START_TEST(test_so_it_does_where_times_are_timestamps)
+{
+    runs("day,horse,off,x\n2024-03-01 12:00,1,2024-03-01,1\n2024-03-02 12:00,1,2024-03-02,2\n"
+         "2024-03-03 12:00,1,2024-03-03,4\n2024-03-04 12:00,1,2024-03-04,8\n"
+         "2024-03-04 12:01,1,2024-03-04,16\n2024-03-04 12:02,1,2024-03-03,32\n");
+    expect(ONE_AND_TWO_DAYS, "2024-03-04",
+           "day,s,t\n2024-03-04 12:00:00,4,6\n2024-03-04 12:01:00,4,6\n2024-03-04 12:02:00,2,3\n");
+}
+END_TEST
+
 START_TEST(test_a_delay_moves_both_edges)
 {
     runs("day,horse,x\n2024-03-02,1,1\n2024-03-03,1,2\n2024-03-07,1,4\n2024-03-08,1,8\n2024-03-10,"
@@ -477,6 +503,8 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_timestamps_are_compared_to_the_microsecond);
     tcase_add_test(tc, test_a_date_in_history_is_the_end_of_its_day);
     tcase_add_test(tc, test_a_cutoff_that_is_a_date_is_the_start_of_its_day);
+    tcase_add_test(tc, test_a_cutoff_before_the_rows_own_date_moves_its_windows_back);
+    tcase_add_test(tc, test_so_it_does_where_times_are_timestamps);
     tcase_add_test(tc, test_a_delay_moves_both_edges);
     tcase_add_test(tc, test_what_is_known_at_the_cutoff_or_later_is_not_known);
     tcase_add_test(tc, test_last_and_days_mean_both);
