@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/date.h"
 #include "base/str.h"
 
 enum type {
@@ -71,6 +72,11 @@ struct column {
 static inline bool column_is_null(const struct column *c, int64_t row)
 {
     return c->valid && !c->valid[row];
+}
+/* The date of a date or timestamp that is not null. */
+static inline int64_t column_day(const struct column *c, int64_t row)
+{
+    return c->type == TYPE_DATE ? c->i[row] : timestamp_day(c->i[row]);
 }
 /* The value as a double: numbers and bools; dates and timestamps by their count. Undefined for null
  * and strings. */

@@ -46,6 +46,12 @@ struct index {
     void *own; /* index.c's */
 };
 
+static inline int64_t index_day(const struct index *index,
+                                int32_t p) /* with time: a position's date */
+{
+    return index->day ? index->day[p] : timestamp_day(index->us[p]);
+}
+
 /* What an index must hold. by, time and columns describe columns of the whole table; building reads
  * their data, mapping only name, type, scale and nullable (and the dictionary, unless own_dict). */
 struct index_request {

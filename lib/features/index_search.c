@@ -137,16 +137,6 @@ int32_t *index_buckets(const struct index *x)
  * Most are. Then that is known as soon as the index is: within an entity it never moves backwards.
  */
 
-static int64_t date_at(const struct index *x, int32_t p)
-{
-    return x->day ? x->day[p] : timestamp_day(x->us[p]);
-}
-
-static int64_t date_of(const struct column *time, int64_t row)
-{
-    return time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
-}
-
 int32_t *index_starts(const struct index *x, const struct column *time, const uint8_t *keep,
                       int64_t days)
 {
@@ -154,7 +144,7 @@ int32_t *index_starts(const struct index *x, const struct column *time, const ui
     for (int32_t e = 0; e < x->entities; e++) {
         int32_t start = x->offsets[e];
         for (int32_t p = start; p < x->offsets[e + 1]; p++) {
-            while (date_at(x, start) < date_at(x, p) - days)
+            while (index_day(x, start) < index_day(x, p) - days)
                 start++;
             starts[x->rows[p]] = start;
         }
@@ -163,7 +153,7 @@ int32_t *index_starts(const struct index *x, const struct column *time, const ui
         int32_t e = x->entity[row];
         if (e >= 0 && !keep[row])
             starts[row] = index_before(x, x->offsets[e], x->place[row],
-                                       (date_of(time, row) - days) * DATE_US_PER_DAY);
+                                       (column_day(time, row) - days) * DATE_US_PER_DAY);
     }
     return starts;
 }

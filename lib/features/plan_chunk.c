@@ -252,8 +252,7 @@ static int64_t newest_age(const struct view *v, int64_t i)
     int32_t p = v->spans->hi[i] - 1;
     if (v->spans->filtered)
         p = v->spans->list[p];
-    int64_t day = v->index->day ? v->index->day[p] : timestamp_day(v->index->us[p]);
-    return timestamp_day(v->chunk->target->cutoff_us[v->chunk->first + i]) - day;
+    return timestamp_day(v->chunk->target->cutoff_us[v->chunk->first + i]) - index_day(v->index, p);
 }
 
 static void ages(const struct view *v, struct column *ret)

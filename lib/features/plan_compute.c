@@ -387,8 +387,7 @@ static int key_open_given(struct plan *plan, const struct plan_rows *given, int 
     const struct column *time = &ret->rows.columns[t->time];
     column_alloc(&ret->given_day, TYPE_DATE, given->n, false);
     for (int64_t row = 0; row < given->n; row++)
-        ret->given_day.i[row] =
-            time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
+        ret->given_day.i[row] = column_day(time, row);
     return find_cutoffs(ret, err);
 }
 

@@ -133,8 +133,7 @@ static const char *check_days(const struct table *table)
     const struct column *time = &table->columns[table->time];
     for (int64_t d = 0; d < table->n_days; d++) {
         for (int64_t row = table->day_start[d]; row < table->day_start[d + 1]; row++) {
-            int64_t day = time->type == TYPE_DATE ? time->i[row] : timestamp_day(time->i[row]);
-            if (day != table->day[d])
+            if (column_day(time, row) != table->day[d])
                 return "its days are not those of its rows";
         }
     }

@@ -113,6 +113,21 @@ START_TEST(test_so_it_does_where_times_are_timestamps)
 }
 END_TEST
 
+START_TEST(test_more_lengths_than_an_index_knows_starts_of_are_as_good)
+{
+    runs("day,horse,x\n2024-03-01,1,1\n2024-03-02,1,2\n2024-03-03,1,4\n2024-03-04,1,8\n"
+         "2024-03-05,1,16\n2024-03-06,1,32\n2024-03-07,1,64\n2024-03-08,1,128\n2024-03-09,1,256\n"
+         "2024-03-10,1,512\n2024-03-11,1,0\n");
+    expect(
+        "{'spec': 1, 'tables': {'runs': {'time': 'day'}}, 'target': {'table': 'runs', 'keep': []}, "
+        "'features': {'s': {'calc': 'sum(x)', 'by': 'horse', "
+        "'days': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}}",
+        "2024-03-11",
+        "day,s_1d,s_2d,s_3d,s_4d,s_5d,s_6d,s_7d,s_8d,s_9d,s_10d\n"
+        "2024-03-11,512,768,896,960,992,1008,1016,1020,1022,1023\n");
+}
+END_TEST
+
 START_TEST(test_a_delay_moves_both_edges)
 {
     runs("day,horse,x\n2024-03-02,1,1\n2024-03-03,1,2\n2024-03-07,1,4\n2024-03-08,1,8\n2024-03-10,"
@@ -505,6 +520,7 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_a_cutoff_that_is_a_date_is_the_start_of_its_day);
     tcase_add_test(tc, test_a_cutoff_before_the_rows_own_date_moves_its_windows_back);
     tcase_add_test(tc, test_so_it_does_where_times_are_timestamps);
+    tcase_add_test(tc, test_more_lengths_than_an_index_knows_starts_of_are_as_good);
     tcase_add_test(tc, test_a_delay_moves_both_edges);
     tcase_add_test(tc, test_what_is_known_at_the_cutoff_or_later_is_not_known);
     tcase_add_test(tc, test_last_and_days_mean_both);
