@@ -111,7 +111,7 @@ static bool wants_lease(const struct held *held)
 {
     if (leaving(held) || count_stage(held, HELD_WAITING) * held->average_us > LEASE_LOW_US)
         return false;
-    return held->taker_waits || held->average_us < LEASE_LOW_US;
+    return held->taker_waits || (held->average_us && held->average_us < LEASE_LOW_US);
 }
 
 static void lock(struct held *held)

@@ -53,7 +53,7 @@ def keys_come_back(w, lease_s, end):
     w.enqueue(lease_s=lease_s)
     holder = w.worker(fault=f"slow:computing:{1000 * HANGS_S}:{QUICK_KEYS}")
     w.wait_for_results(QUICK_KEYS)
-    cli.wait_until(lambda: w.status()["leased"] > 3, "it holds keys that it has not begun")
+    w.wait_for_keys_ahead()
     w.worker()
     cli.wait_until(lambda: w.status()["pending"] == 0, "the other is idle")
     held = {key: number for key, (state, number, _) in records(w).items() if state == "l"}

@@ -18,6 +18,7 @@ import sys
 import time
 
 import cli
+import tap
 
 KEYS = 547  # match dates in the data
 
@@ -94,6 +95,13 @@ class Batch:
 
     def wait_for_results(self, n):
         cli.wait_until(lambda: len(cli.results(self.dest)) >= n, f"{n} results are there")
+
+    def wait_for_keys_ahead(self):
+        """Until the only worker holds keys that it has not begun. It does so when keys have been quick until now."""
+        try:
+            cli.wait_until(lambda: self.status()["leased"] > 1, "keys are leased ahead", 10)
+        except cli.Unexpected:
+            raise tap.Again("the machine was busy, and keys were so slow that they are leased singly") from None
 
     def finish(self, snapshot=None):
         """One undisturbed worker settles the batch."""

@@ -7,20 +7,37 @@
     if __name__ == "__main__":
         tap.main()
 
-Each function is one test; an exception fails it, tap.Skip(reason) skips it. Meson reads the TAP that is printed.
+Each function is one test; an exception fails it, tap.Skip(reason) skips it. tap.Again(what) says that a busy machine
+kept the state from coming about that the test is to look at: it begins anew, TRIES times in all. Meson reads the TAP that is printed.
 Names given as arguments run only the tests whose names contain one of them.
 """
 import sys
 import traceback
 
 
+TRIES = 5
+
+
 class Skip(Exception):
     """The machine lacks what this test needs."""
 
 
+class Again(Exception):
+    """Nothing was tested yet: the state to look at did not come about."""
+
+
+def _try(function):
+    for _ in range(TRIES - 1):
+        try:
+            return function()
+        except Again as what:
+            print(f"# once more: {what}", flush=True)
+    return function()
+
+
 def _run(number, name, function):
     try:
-        function()
+        _try(function)
     except Skip as reason:
         print(f"ok {number} - {name} # SKIP {reason}", flush=True)
         return True
