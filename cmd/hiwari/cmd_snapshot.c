@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/fs.h"
+#include "features/index.h"
 #include "features/plan.h"
 #include "listing.h"
 #include "output.h"
@@ -119,6 +120,13 @@ int cmd_snapshot_show(const struct args *args, struct err *err)
     return 0;
 }
 
+/* Where the snapshot's indexes are; caller owns. */
+static char *index_folder(const struct args *args, const struct snapshot *snapshot)
+{
+    return args_given(args, "index-dir") ? mem_strdup(args_text(args, "index-dir"))
+                                         : fs_join(snapshot->dir, "index");
+}
+
 int cmd_snapshot_verify(const struct args *args, struct err *err)
 {
     CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
@@ -127,8 +135,16 @@ int cmd_snapshot_verify(const struct args *args, struct err *err)
         r = snapshot_verify(snapshot, err);
     if (r < 0)
         return r;
+    CLEANUP(mem_free_chars) char *dir = index_folder(args, snapshot);
+    int indexes;
+    r = index_verify(dir, &indexes, err);
+    if (r < 0)
+        return r;
     printf("snapshot %.16s is whole: every checksum, the order of rows and the id are right\n",
            snapshot->id);
+    if (indexes > 0)
+        printf("%d index%s in %s: every checksum is right\n", indexes, indexes == 1 ? "" : "es",
+               dir);
     return 0;
 }
 
@@ -144,8 +160,7 @@ int cmd_snapshot_index(const struct args *args, struct err *err)
         r = plan_compile(spec, snapshot, &plan, err);
     if (r < 0)
         return r;
-    CLEANUP(mem_free_chars) char *own = fs_join(snapshot->dir, "index");
-    const char *dir = args_given(args, "index-dir") ? args_text(args, "index-dir") : own;
+    CLEANUP(mem_free_chars) char *dir = index_folder(args, snapshot);
     int written = 0;
     int64_t start = clock_ms();
     r = plan_index_write(plan, dir, (int)sysconf(_SC_NPROCESSORS_ONLN), &written, err);

@@ -174,6 +174,7 @@ static const struct option options_index[] = {
     END,
 };
 static const struct option options_json[] = {OPTION_JSON, END};
+static const struct option options_verify[] = {OPTION_INDEX_DIR, END};
 static const struct option options_none[] = {END};
 static const struct option options_check[] = {
     NEEDED("snapshot", "DIR", "the snapshot that the spec is for"),
@@ -368,8 +369,8 @@ static const struct verb rows[] = {
      EXITS_CONFIG, options_json, cmd_snapshot_show},
     {"snapshot verify", "DIR", 1, 1, "read every byte of a snapshot and compare checksums",
      "Opening a snapshot checks the sizes of its files; this checks their content, the order of "
-     "rows and the id.",
-     "hiwari snapshot verify data", EXITS_CONFIG, options_none, cmd_snapshot_verify},
+     "rows and the id, and the content of its indexes.",
+     "hiwari snapshot verify data", EXITS_CONFIG, options_verify, cmd_snapshot_verify},
     {"snapshot push", "DIR URL", 2, 2, "send a snapshot to a bucket or another directory",
      "A table becomes a folder below URL, a column an object; snapshot.json is written last, so "
      "that the snapshot is there whole or not at all. Interrupted, the same command goes on. "

@@ -3,7 +3,8 @@
 /* index.c - building, writing and mapping of entity indexes.
  *
  * All arrays of an index are listed by index_arrays, from which writing, mapping and freeing
- * follow. index.json says the sizes that the request alone cannot tell. */
+ * follow. index.json says the sizes that the request alone cannot tell, and every file's checksum
+ * for index_verify. */
 #include "features/index.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 #include "features/group.h"
 #include "snapshot/array_file.h"
 
-enum { INDEX_FORMAT = 3, INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
+enum { INDEX_MAX_ARRAYS = 16 + GROUP_MAX_BY * 4 };
 
 /* ---- the arrays ---- */
 
@@ -377,7 +378,8 @@ static void add_shape(struct json *list, const struct column *c, const struct in
     json_add_int(node, "max_chars", c->max_chars);
 }
 
-static void describe(const struct index *x, const char *text, struct str *out)
+static void describe(const struct index *x, const char *text, const struct layout *files,
+                     struct str *out)
 {
     CLEANUP(json_free) struct json *root = json_new_object();
     json_add_int(root, "format", INDEX_FORMAT);
@@ -391,11 +393,12 @@ static void describe(const struct index *x, const char *text, struct str *out)
         add_shape(keys, &x->keys[k], NULL);
     for (int k = 0; k < x->n_columns; k++)
         add_shape(columns, &x->columns[k].values, &x->columns[k]);
-    json_print(root, true, out);
-    str_addc(out, '\n');
+    layout_print_files(files, root);
+    layout_print_summed(root, out);
 }
 
-static int write_arrays(const struct index *x, const char *dir, struct err *err)
+static int write_arrays(const struct index *x, const char *dir, struct layout *ret_files,
+                        struct err *err)
 {
     const struct index_own *own = x->own;
     for (int i = 0; i < own->n_arrays; i++) {
@@ -410,9 +413,9 @@ static int write_arrays(const struct index *x, const char *dir, struct err *err)
         struct layout_entry entry = {0};
         int r = array_file_write(dir, name.s, a->descr, a->rows, a->columns, *a->at,
                                  (size_t)items * header.item_bytes, &entry, err);
-        free(entry.path);
         if (r < 0)
             return r;
+        layout_add_file(ret_files, entry);
     }
     return 0;
 }
@@ -421,13 +424,14 @@ int index_write(const struct index *x, const char *text, const char *dir, struct
 {
     CLEANUP(mem_free_chars)
     char *temporary = mem_printf("%s.tmp-%d-%016" PRIx64, dir, (int)getpid(), random_u64());
+    CLEANUP(layout_deinit) struct layout files = {0};
     int r = fs_mkdirs(temporary, err);
     if (r == 0)
-        r = write_arrays(x, temporary, err);
+        r = write_arrays(x, temporary, &files, err);
     if (r == 0) {
         CLEANUP(str_deinit) struct str description = {0};
-        CLEANUP(mem_free_chars) char *path = fs_join(temporary, "index.json");
-        describe(x, text, &description);
+        CLEANUP(mem_free_chars) char *path = fs_join(temporary, INDEX_JSON);
+        describe(x, text, &files, &description);
         r = fs_write(path, description.s, description.len, err);
     }
     if (r == 0 && rename(temporary, dir) < 0 && errno != EEXIST && errno != ENOTEMPTY)
@@ -540,7 +544,7 @@ static int map_arrays(struct index *x, const char *dir, struct err *err)
 
 int index_map(const char *dir, const struct index_request *q, struct index **ret, struct err *err)
 {
-    CLEANUP(mem_free_chars) char *path = fs_join(dir, "index.json");
+    CLEANUP(mem_free_chars) char *path = fs_join(dir, INDEX_JSON);
     if (!fs_exists(path))
         return INDEX_ABSENT;
     CLEANUP(str_deinit) struct str text = {0};
@@ -549,6 +553,8 @@ int index_map(const char *dir, const struct index_request *q, struct index **ret
     struct column_shape *shapes =
         mem_zalloc(sizeof *shapes * (size_t)(q->n_fields + GROUP_MAX_BY + 1));
     int r = fs_read(path, &text, err);
+    if (r == 0)
+        r = layout_check_sum(path, &text, err);
     if (r == 0)
         r = json_parse(path, text.s, text.len, &root, err);
     if (r == 0 && read_description(root, q, x, shapes, shapes + GROUP_MAX_BY, err) < 0)

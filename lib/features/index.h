@@ -73,6 +73,9 @@ struct index_request {
     int n_fields;
 };
 
+#define INDEX_JSON "index.json"
+enum { INDEX_FORMAT = 4 };
+
 /* The directory's name, made from the snapshot's id and the request's text: 32 hex digits. */
 void index_name(const char *snapshot_id, const char *text, char ret[33]);
 
@@ -85,6 +88,11 @@ int index_map(const char *dir, const struct index_request *request, struct index
 
 /* Write to dir by way of a temporary directory beside it; one that is there already stays. */
 int index_write(const struct index *index, const char *text, const char *dir, struct err *err);
+
+/* Read every byte of all indexes below parent and compare checksums, which mapping does not (it
+ * compares sizes). ERR_CONFIG names the file that differs and the way out; without a parent there
+ * is none. Those of other formats are no worker's, and not looked at. */
+int index_verify(const char *parent, int *ret_verified, struct err *err);
 
 void index_free(struct index *index);
 MEM_CLEANUP(index_free, struct index *);

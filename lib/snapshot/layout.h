@@ -19,6 +19,8 @@
 
 #include "snapshot/snapshot.h"
 
+struct json;
+
 #define LAYOUT_JSON "snapshot.json"
 enum { LAYOUT_NAME_MAX = 240 }; /* of an encoded name: NAME_MAX less the longest ending */
 
@@ -54,8 +56,15 @@ MEM_CLEANUP_VALUE(layout_deinit, struct layout);
 
 void layout_add_file(struct layout *layout, struct layout_entry entry); /* takes entry.path */
 
-/* Write dir/snapshot.json. Its last member is a checksum of the file itself, computed with
- * eight zeros in its place. */
+/* For any document that lists files: the member "files", printed and read; the whole document with
+ * a last member that is a checksum of itself, computed with eight zeros in its place; and whether
+ * that is right (text is as before afterwards). ERR_CONFIG. */
+void layout_print_files(const struct layout *layout, struct json *root);
+int layout_read_files(const struct json *root, struct layout *layout, struct err *err);
+void layout_print_summed(struct json *root, struct str *out);
+int layout_check_sum(const char *name, struct str *text, struct err *err);
+
+/* Write dir/snapshot.json. */
 int layout_write(const struct layout *layout, const char *dir, struct err *err);
 
 /* Read and check it. ERR_CONFIG names what is missing, wrong or newer. */

@@ -59,7 +59,7 @@ static void write_table(struct json *tables, const struct table *table, const ch
         write_column(columns, &table->columns[c]);
 }
 
-static void write_files(struct json *root, const struct layout *layout)
+void layout_print_files(const struct layout *layout, struct json *root)
 {
     struct json *files = json_add_array(root, "files");
     for (int f = 0; f < layout->n_files; f++) {
@@ -79,6 +79,16 @@ static char *find_checksum(const struct str *text)
     return quote && quote - text->s >= 9 && quote[-9] == '"' ? (char *)quote - 8 : NULL;
 }
 
+void layout_print_summed(struct json *root, struct str *out)
+{
+    json_add_string(root, "checksum", "00000000");
+    json_print(root, true, out);
+    str_addc(out, '\n');
+    char crc[9];
+    snprintf(crc, sizeof(crc), "%08x", crc32c(0, out->s, out->len));
+    memcpy(find_checksum(out), crc, 8);
+}
+
 int layout_write(const struct layout *layout, const char *dir, struct err *err)
 {
     CLEANUP(json_free) struct json *root = json_new_object();
@@ -90,16 +100,9 @@ int layout_write(const struct layout *layout, const char *dir, struct err *err)
     struct json *tables = json_add_array(root, "tables");
     for (int t = 0; t < layout->n_tables; t++)
         write_table(tables, &layout->tables[t], layout->sources[t]);
-    write_files(root, layout);
-    json_add_string(root, "checksum", "00000000");
-
+    layout_print_files(layout, root);
     CLEANUP(str_deinit) struct str text = {0};
-    json_print(root, true, &text);
-    str_addc(&text, '\n');
-    char crc[9];
-    snprintf(crc, sizeof(crc), "%08x", crc32c(0, text.s, text.len));
-    memcpy(find_checksum(&text), crc, 8);
-
+    layout_print_summed(root, &text);
     CLEANUP(mem_free_chars) char *path = fs_join(dir, LAYOUT_JSON);
     return fs_write(path, text.s, text.len, err);
 }
@@ -268,7 +271,7 @@ static int read_tables(const struct json *root, struct layout *layout, struct er
     return 0;
 }
 
-static int read_files(const struct json *root, struct layout *layout, struct err *err)
+int layout_read_files(const struct json *root, struct layout *layout, struct err *err)
 {
     const struct json *files = NULL;
     int r = need_list(root, "files", &files, err);
@@ -311,7 +314,7 @@ static int read_document(const struct json *root, struct layout *layout, struct 
         return r;
     hash_hex(id, sizeof(id), layout->id);
     r = read_tables(root, layout, err);
-    return r < 0 ? r : read_files(root, layout, err);
+    return r < 0 ? r : layout_read_files(root, layout, err);
 }
 
 static int read_text(const char *dir, struct str *ret, struct err *err)
@@ -340,27 +343,26 @@ static int parse(const struct str *text, struct layout *ret, struct err *err)
     return 0;
 }
 
-static int check_sum(struct str *text, struct err *err)
+int layout_check_sum(const char *name, struct str *text, struct err *err)
 {
     uint8_t digits[4];
     char *at = find_checksum(text), said[9] = "";
     if (at)
         memcpy(said, at, 8);
     if (!at || read_hex(said, digits, sizeof(digits)) < 0)
-        return err_set(err, ERR_CONFIG, LAYOUT_JSON " has no checksum");
+        return err_set(err, ERR_CONFIG, "%s has no checksum", name);
     memcpy(at, "00000000", 8);
     char crc[9];
     snprintf(crc, sizeof(crc), "%08x", crc32c(0, text->s, text->len));
     memcpy(at, said, 8);
     if (strcmp(crc, said) != 0)
-        return err_set(err, ERR_CONFIG, LAYOUT_JSON ": checksum differs (%s, recorded %s)", crc,
-                       said);
+        return err_set(err, ERR_CONFIG, "%s: checksum differs (%s, recorded %s)", name, crc, said);
     return 0;
 }
 
 int layout_parse(const char *where, struct str *text, struct layout *ret, struct err *err)
 {
-    int r = check_sum(text, err);
+    int r = layout_check_sum(LAYOUT_JSON, text, err);
     if (r == 0)
         r = parse(text, ret, err);
     if (r == 0)
@@ -389,5 +391,5 @@ int layout_verify(const char *dir, struct err *err)
 {
     CLEANUP(str_deinit) struct str text = {0};
     int r = read_text(dir, &text, err);
-    return r < 0 ? ERR_CONFIG : check_sum(&text, err);
+    return r < 0 ? ERR_CONFIG : layout_check_sum(LAYOUT_JSON, &text, err);
 }

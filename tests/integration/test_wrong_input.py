@@ -115,6 +115,20 @@ def test_a_changed_byte_is_found_by_verify():
         cli.says(cli.run("snapshot", "verify", snapshot, code=78).stderr, "points.npy")
 
 
+def test_a_changed_byte_of_an_index_is_found_by_verify():
+    with cli.scratch() as tmp:
+        snapshot, elsewhere = cli.football_snapshot(tmp), tmp / "elsewhere"
+        for where, folder in ([], snapshot / "index"), (["--index-dir", elsewhere], elsewhere):
+            cli.run("snapshot", "index", snapshot, "--spec", cli.FOOTBALL / "spec.json", *where)
+            cli.says(cli.run("snapshot", "verify", snapshot, *where).stdout, "indexes in", str(folder))
+        with open(next(elsewhere.glob("*/place.npy")), "r+b") as victim:
+            victim.seek(-4, os.SEEK_END)
+            victim.write(b"\xff")
+        cli.says(cli.run("snapshot", "verify", snapshot).stdout, "every checksum is right")
+        cli.says(cli.run("snapshot", "verify", snapshot, "--index-dir", elsewhere, code=78).stderr, "place.npy",
+                 "remove the folder", "hiwari snapshot index")
+
+
 def limit_files_to(size):
     """For a child: a file that grows beyond size fails as on a full disk. The index and results stay below it."""
     def set_limit():

@@ -373,6 +373,50 @@ START_TEST(test_cut_and_overwritten_files_are_named)
 }
 END_TEST
 
+/* How many indexes are whole in the folder that holds dir, or what is said. */
+static int verify(int *ret_verified)
+{
+    error = (struct err){0};
+    return index_verify(directory, ret_verified, &error);
+}
+
+START_TEST(test_one_changed_byte_of_any_file_is_found_by_verify)
+{
+    struct sample s;
+    struct fs_list list = {0};
+    int verified = -1;
+    CLEANUP(index_free) struct index *built = NULL;
+    CLEANUP(mem_free_chars) char *dir = mem_printf("%s/%032d", directory, 0);
+    sample_init(&s, true, TYPE_DATE);
+    index_build(&s.request, &built);
+    ck_assert_int_eq(verify(&verified), 0);
+    ck_assert_int_eq(verified, 0);
+    ck_assert_int_eq(index_write(built, s.request.text, dir, &error), 0);
+    ck_assert_int_eq(verify(&verified), 0);
+    ck_assert_int_eq(verified, 1);
+    ck_assert_int_eq(fs_list(dir, &list, NULL), 0);
+    ck_assert_int_ge((int)list.n, 12);
+    for (size_t i = 0; i < list.n; i++) {
+        CLEANUP(mem_free_chars) char *path = fs_join(dir, list.names[i]);
+        CLEANUP(str_deinit) struct str text = {0};
+        ck_assert_int_eq(fs_read(path, &text, &error), 0);
+        for (size_t at = 0; at < text.len; at += text.len / 7 + 1) {
+            text.s[at] ^= 1;
+            ck_assert_int_eq(fs_write(path, text.s, text.len, &error), 0);
+            ck_assert_msg(verify(&verified) == ERR_CONFIG, "%s, byte %zu", path, at);
+            ck_assert_msg(strstr(error.text, path) != NULL, "%s: %s", path, error.text);
+            text.s[at] ^= 1;
+        }
+        ck_assert_int_eq(fs_write(path, text.s, text.len - 1, &error), 0);
+        ck_assert_int_eq(verify(&verified), ERR_CONFIG);
+        ck_assert_int_eq(fs_write(path, text.s, text.len, &error), 0);
+    }
+    fs_list_free(&list);
+    ck_assert_int_eq(verify(&verified), 0);
+    sample_deinit(&s);
+}
+END_TEST
+
 START_TEST(test_a_missing_file_is_named)
 {
     struct sample s;
@@ -426,6 +470,7 @@ static Suite *index_suite(void)
     tcase_add_test(tc, test_an_index_is_the_same_built_and_mapped);
     tcase_add_test(tc, test_an_index_that_is_there_already_stays);
     tcase_add_test(tc, test_cut_and_overwritten_files_are_named);
+    tcase_add_test(tc, test_one_changed_byte_of_any_file_is_found_by_verify);
     tcase_add_test(tc, test_a_missing_file_is_named);
     tcase_add_test(tc, test_an_index_of_something_else_does_not_fit);
     tcase_add_test(tc, test_names_depend_on_snapshot_and_text);
