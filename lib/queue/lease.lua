@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Copyright The hiwari authors
 -- lease.lua - hand out up to max keys.
--- ARGV: incarnation, worker, pod, node, max, nonce of this call
+-- ARGV: incarnation, worker, pod, node, max, nonce of this call, 's' if work on the first key begins at once
 -- {OK, lease_ms, then per key: key, token, expect|attempts|interruptions ('' for none of each)} or
 -- {answer, ms until there may be more (at most 1000; 0: at once)}
 local worker, nonce = ARGV[2], ARGV[6]
@@ -199,7 +199,8 @@ if #chosen > 0 then
     local leased, changed = {}, {}
     local deadline = string.format('%.0f', now + lease_ms)
     reply = {'OK', lease_ms}
-    local random, tail = '-' .. nonce, '||' .. number .. '|' .. now_text .. '|||'
+    local random, tail = '-' .. nonce, '|' .. number .. '|' .. now_text .. '|||'
+    local begun = '|' .. ARGV[7]
     local sub = string.sub
     sequence = sequence .. ''
     for i, key in ipairs(chosen) do
@@ -209,12 +210,13 @@ if #chosen > 0 then
         n = #reply
         reply[n + 1], reply[n + 2] = key, token
         if r then
-            changed[2 * i] = 'l|' .. r.a .. '|' .. r.i .. '|' .. r.e .. '|' .. token .. tail
+            changed[2 * i] = 'l|' .. r.a .. '|' .. r.i .. '|' .. r.e .. '|' .. token .. begun .. tail
             reply[n + 3] = r.e .. '|' .. r.a .. '|' .. r.i
         else
-            changed[2 * i] = 'l|0|0||' .. token .. tail
+            changed[2 * i] = 'l|0|0||' .. token .. begun .. tail
             reply[n + 3] = ''
         end
+        begun = '|'
     end
     call('ZADD', LEASED, unpack(leased))
     call('HSET', RECORDS, unpack(changed))

@@ -50,9 +50,10 @@
  * very verb with this token was heard before, ALREADY.
  *
  * TWO BUDGETS. fail costs an attempt. A lease that was lost or released costs an interruption if
- * work on the key had begun, and nothing otherwise. After two interruptions a key is suspected of
- * ending its workers: it goes behind all others, and is leased only to a worker that holds nothing,
- * which then gets nothing else.
+ * work on the key had begun, and nothing otherwise. That it has is told with renew; a worker that
+ * has nothing to do says so when it leases, since a key may end it before another word. After two
+ * interruptions a key is suspected of ending its workers: it goes behind all others, and is leased
+ * only to a worker that holds nothing, which then gets nothing else.
  *
  * LOST ANSWERS. Every verb may be repeated. For lease this is the nonce: a worker's last nonce is
  * remembered, a call with the same nonce is the same call, and is answered with what it was given

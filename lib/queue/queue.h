@@ -124,6 +124,7 @@ struct lease {
     int64_t expect;      /* generation that the upload replaces, 0: nothing */
     int attempt;         /* 1 for the first try */
     int interruptions;
+    bool begun; /* Redis knows that work on it begins */
 };
 struct lease_set {
     struct lease *leases; /* owned */
@@ -133,13 +134,18 @@ struct lease_set {
 };
 void lease_set_free(struct lease_set *set); /* contents only */
 
-/* Lease up to max keys; a worker holds at most QUEUE_STEP. 0 with ret->n >= 1; QUEUE_EMPTY;
- * QUEUE_SETTLE (call queue_settle_begin); QUEUE_SETTLED; QUEUE_PAUSED; QUEUE_CANCELLED; QUEUE_GONE.
- * A key with two or more interruptions is leased only to a worker that holds nothing, which gets
- * nothing else before it has answered. After a lost answer the call first asks what this worker
- * holds, so that no key is leased into the void. A worker leases through one struct queue. */
-int queue_lease(struct queue *queue, const struct worker_id *worker, int max, struct lease_set *ret,
-                struct err *err);
+struct lease_wish {
+    int max;     /* keys; a worker holds at most QUEUE_STEP. 0: only hear how the batch is */
+    bool begins; /* work on the first one begins at once: should it end this worker before another
+                    word, it is charged an interruption */
+};
+/* 0 with ret->n >= 1; QUEUE_EMPTY; QUEUE_SETTLE (call queue_settle_begin); QUEUE_SETTLED;
+ * QUEUE_PAUSED; QUEUE_CANCELLED; QUEUE_GONE. A key with two or more interruptions is leased only
+ * to a worker that holds nothing, which gets nothing else before it has answered. After a lost
+ * answer the call first asks what this worker holds, so that no key is leased into the void. A
+ * worker leases through one struct queue. */
+int queue_lease(struct queue *queue, const struct worker_id *worker, struct lease_wish wish,
+                struct lease_set *ret, struct err *err);
 
 enum lease_answer { LEASE_OK, LEASE_STALE, LEASE_ALREADY };
 struct lease_ref {

@@ -76,7 +76,7 @@ static void leases_take(const redisReply *reply, int64_t asked_ms, struct lease_
 }
 
 /* One lease call, or the one before once more if its answer was lost. */
-static int lease_once(struct queue *queue, const struct worker_id *worker, int max,
+static int lease_once(struct queue *queue, const struct worker_id *worker, struct lease_wish wish,
                       struct lease_set *ret, struct err *err)
 {
     bool again = queue->lease_nonce[0];
@@ -87,8 +87,9 @@ static int lease_once(struct queue *queue, const struct worker_id *worker, int m
     redis_cmd_addz(&cmd, worker->id);
     redis_cmd_addz(&cmd, worker->pod ? worker->pod : "");
     redis_cmd_addz(&cmd, worker->node ? worker->node : "");
-    redis_cmd_addi(&cmd, max);
+    redis_cmd_addi(&cmd, wish.max);
     redis_cmd_addz(&cmd, queue->lease_nonce);
+    redis_cmd_addz(&cmd, wish.begins ? "s" : "");
     int64_t asked_ms = clock_ms();
     CLEANUP(reply_free) redisReply *reply = NULL;
     int r = redis_run(queue->redis, &cmd, 1, &reply, err);
@@ -98,7 +99,9 @@ static int lease_once(struct queue *queue, const struct worker_id *worker, int m
     r = queue_answer(reply, err);
     if (r == 0)
         leases_take(reply, asked_ms, ret);
-    else if (r > 0)
+    if (ret->n > 0)
+        ret->leases[0].begun = wish.begins && !again; /* again: as the first call wished */
+    if (r > 0)
         *ret = (struct lease_set){.wait_ms = reply_integer(reply_at(reply, 1))};
     return r;
 }
@@ -121,27 +124,27 @@ static bool may_look(const struct queue *queue, const struct worker_id *worker)
            clock_ms() < queue->lease_at_ms;
 }
 
-static int lease(struct queue *queue, const struct worker_id *worker, int max,
+static int lease(struct queue *queue, const struct worker_id *worker, struct lease_wish wish,
                  struct lease_set *ret, struct err *err)
 {
-    int r = lease_once(queue, worker, max, ret, err);
+    int r = lease_once(queue, worker, wish, ret, err);
     if (r == QUEUE_EMPTY && ret->wait_ms == 0) /* a repeated call that had found nothing */
-        r = lease_once(queue, worker, max, ret, err);
+        r = lease_once(queue, worker, wish, ret, err);
     free(queue->idler);
     queue->idler = r == QUEUE_EMPTY || r == QUEUE_PAUSED ? mem_strdup(worker->id) : NULL;
     queue->lease_at_ms = clock_ms() + LOOK_MS + (int64_t)(random_u64() % LOOK_MS);
     return r;
 }
 
-int queue_lease(struct queue *queue, const struct worker_id *worker, int max, struct lease_set *ret,
-                struct err *err)
+int queue_lease(struct queue *queue, const struct worker_id *worker, struct lease_wish wish,
+                struct lease_set *ret, struct err *err)
 {
     *ret = (struct lease_set){0};
     int r = worker_check(worker, err);
     if (r == 0 && may_look(queue, worker))
         r = queue_look(queue, &ret->wait_ms, err);
     if (r == 0)
-        r = lease(queue, worker, max, ret, err);
+        r = lease(queue, worker, wish, ret, err);
     if (ret->wait_ms > 0)
         ret->wait_ms = wait_jittered(ret->wait_ms);
     return r;

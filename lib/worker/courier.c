@@ -200,9 +200,8 @@ static bool release(struct courier *c, enum held_stage stage)
 
 static void tell(struct courier *c)
 {
-    struct err ignored;
-    bool leaving = held_draining(c->options.held) || held_stopped(c->options.held, &ignored);
-    bool told = tell_done(c) && tell_failed(c) && (!leaving || release(c, HELD_WAITING));
+    bool told = tell_done(c) && tell_failed(c) &&
+                (!held_gives_back(c->options.held) || release(c, HELD_WAITING));
     if (!told && c->away_ms) /* do not spin while Redis is away */
         clock_sleep_ms(AWAY_WAIT_MS);
     else if (told && held_empty(c->options.held)) /* this may have been the last key */
@@ -280,7 +279,7 @@ static void lease(struct courier *c)
     struct held *held = c->options.held;
     struct lease_set set = {0};
     struct err err = {0};
-    int r = queue_lease(c->options.queue, me(c), held_lease_size(held), &set, &err);
+    int r = queue_lease(c->options.queue, me(c), held_lease_wish(held), &set, &err);
     int64_t now = clock_ms();
     c->lease_at_ms = now + (set.wait_ms > 0 ? set.wait_ms : 0);
     if (r == 0 || r == QUEUE_PAUSED)

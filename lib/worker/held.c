@@ -6,8 +6,9 @@
  * so each change wakes only whom it concerns.
  *
  * How many keys are leased at once follows from how long a key takes: about LEASE_AHEAD_US of work,
- * so that round trips do not matter for keys of half a millisecond, and no key waits here behind
- * another of minutes while a worker elsewhere has nothing to do. */
+ * so that round trips do not matter for keys of half a millisecond, and none ahead as long as that
+ * is not known. Behind a key that then takes LONG_MS none waits on: another worker may have nothing
+ * to do. */
 #include "worker/held.h"
 
 #include <pthread.h>
@@ -19,6 +20,7 @@
 enum {
     LEASE_AHEAD_US = 50000, /* work that is leased at once */
     LEASE_LOW_US = 10000,   /* more is leased when less is left */
+    LONG_MS = 5000,         /* so long at one key, and those that wait are given back */
     FRAMES_MAX_BYTES = 32 << 20,
 };
 
@@ -107,9 +109,34 @@ static bool leaving(const struct held *held)
     return held->draining || held->stopping || held->ended;
 }
 
-static bool wants_lease(const struct held *held)
+static struct held_key *computing(const struct held *held)
 {
-    if (leaving(held) || count_stage(held, HELD_WAITING) * held->average_us > LEASE_LOW_US)
+    struct held_key *key = held->keys;
+    while (key && key->stage != HELD_COMPUTING)
+        key = key->next;
+    return key;
+}
+
+/* At work on a key that nobody waits for any more: how the batch is must be asked for, for no
+ * other errand will tell. */
+static bool works_in_vain(const struct held *held)
+{
+    const struct held_key *key = computing(held);
+    return key && key->lost;
+}
+
+/* At work on a key that takes much longer than those before it, while others wait. */
+static bool keeps_waiting(struct held *held)
+{
+    const struct held_key *key = computing(held);
+    return key && clock_ms() - key->started_ms > LONG_MS;
+}
+
+static bool wants_lease(struct held *held)
+{
+    if (leaving(held) || works_in_vain(held))
+        return !leaving(held);
+    if (keeps_waiting(held) || count_stage(held, HELD_WAITING) * held->average_us > LEASE_LOW_US)
         return false;
     return held->taker_waits || (held->average_us && held->average_us < LEASE_LOW_US);
 }
@@ -310,10 +337,14 @@ void held_drop(struct held *held, struct held_key *key)
 
 /* ---- the courier ---- */
 
+static bool gives_back(struct held *held)
+{
+    return (leaving(held) || keeps_waiting(held)) && find_stage(held, HELD_WAITING);
+}
+
 static bool has_to_tell(struct held *held)
 {
-    return find_stage(held, HELD_FINISHED) || find_stage(held, HELD_FAILED) ||
-           (leaving(held) && find_stage(held, HELD_WAITING));
+    return find_stage(held, HELD_FINISHED) || find_stage(held, HELD_FAILED) || gives_back(held);
 }
 
 enum held_errand held_errand(struct held *held, int64_t lease_not_before_ms, int64_t until_ms)
@@ -401,13 +432,24 @@ void held_forget(struct held *held, const struct lease_ref *refs, int n)
     unlock(held);
 }
 
-int held_lease_size(struct held *held)
+bool held_gives_back(struct held *held)
+{
+    lock(held);
+    bool yes = gives_back(held);
+    unlock(held);
+    return yes;
+}
+
+struct lease_wish held_lease_wish(struct held *held)
 {
     lock(held);
     int64_t n = held->average_us ? LEASE_AHEAD_US / (held->average_us + 1) : 1;
-    unlock(held);
     n = n > held->max_lease ? held->max_lease : n;
-    return n < 1 ? 1 : (int)n;
+    n = works_in_vain(held) ? 0 : n < 1 ? 1 : n;
+    struct lease_wish wish = {.max = (int)n,
+                              .begins = held->taker_waits && !find_stage(held, HELD_WAITING)};
+    unlock(held);
+    return wish;
 }
 
 void held_add(struct held *held, struct lease_set *leases)
@@ -416,6 +458,7 @@ void held_add(struct held *held, struct lease_set *leases)
     for (int i = 0; i < leases->n; i++) {
         struct held_key *key = MEM_NEW(struct held_key);
         key->lease = leases->leases[i];
+        key->started_told = key->lease.begun;
         leases->leases[i] = (struct lease){0};
         *held->tail = key;
         held->tail = &key->next;
@@ -430,10 +473,12 @@ void held_drop_all(struct held *held)
     lock(held);
     for (struct held_key *key = held->keys, *next; key; key = next) {
         next = key->next;
+        held->counts.lost += !key->lost && key->stage < HELD_FINISHED;
         key->lost = true;
         if (key->stage == HELD_WAITING || key->stage >= HELD_FINISHED)
             unlink_key(held, key);
     }
+    pthread_cond_signal(&held->errands);
     unlock(held);
 }
 
@@ -509,7 +554,7 @@ bool held_overdue(struct held *held, int64_t now_ms, int64_t limit_ms, struct he
     lock(held);
     for (const struct held_key *key = held->keys; key && ret->n == 0; key = key->next) {
         bool working = key->stage >= HELD_COMPUTING && key->stage <= HELD_UPLOADING;
-        if (working && !key->lost && now_ms - key->started_ms > limit_ms)
+        if (working && now_ms - key->started_ms > limit_ms)
             refs_add(ret, key);
     }
     unlock(held);

@@ -76,7 +76,7 @@ void held_drop(struct held *held, struct held_key *key);
 /* ---- the courier ---- */
 
 enum held_errand {
-    HELD_TELL,    /* finished or failed keys, or when draining waiting ones */
+    HELD_TELL,    /* finished or failed keys, or waiting ones that are given back */
     HELD_LEASE,   /* more keys are wanted */
     HELD_NOTHING, /* the time is up, or something changed */
     HELD_DRAINED, /* draining or stopping, and nothing is held any more */
@@ -96,7 +96,9 @@ MEM_CLEANUP_VALUE(held_refs_deinit, struct held_refs);
 void held_list(struct held *held, enum held_stage stage, struct held_refs *ret);
 void held_forget(struct held *held, const struct lease_ref *refs, int n); /* they were told */
 
-int held_lease_size(struct held *held);                     /* how many to lease now */
+/* How many to lease now; none where only the batch's state is asked for. */
+struct lease_wish held_lease_wish(struct held *held);
+bool held_gives_back(struct held *held); /* those that wait: it leaves, or is long at one key */
 void held_add(struct held *held, struct lease_set *leases); /* takes the leases */
 void held_drop_all(struct held *held);                      /* the batch is gone or cancelled */
 bool held_empty(struct held *held);
@@ -108,7 +110,8 @@ void held_list_renewable(struct held *held, bool all, struct held_refs *ret);
 void held_renewed(struct held *held, const struct lease_ref *refs, int n);
 /* Mark what is past its deadline; the number of keys marked. */
 int held_fence(struct held *held, int64_t now_ms);
-/* A key that has been worked on for longer than limit_ms: true with a copy of its key and token. */
+/* A key that has been worked on for longer than limit_ms, its lease lost or not: true with a copy
+ * of its key and token. */
 bool held_overdue(struct held *held, int64_t now_ms, int64_t limit_ms, struct held_refs *ret);
 /* Wait until until_ms, or until a key begins or the first is held. False when the worker ends. */
 bool held_wait(struct held *held, int64_t until_ms);

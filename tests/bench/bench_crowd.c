@@ -85,7 +85,7 @@ static void look(struct crowd *crowd, struct worker *w)
 {
     struct err err = {0};
     struct lease_set set = {0};
-    int r = queue_lease(w->queue, &w->id, 1, &set, &err);
+    int r = queue_lease(w->queue, &w->id, (struct lease_wish){.max = 1}, &set, &err);
     int64_t now = clock_ms();
     __atomic_fetch_add(&crowd->calls[crowd->tail_ms > 0], 1, __ATOMIC_RELAXED);
     w->look_at_ms = now + set.wait_ms;

@@ -111,7 +111,7 @@ static void work_once(struct queue *queue, const struct worker_id *id, int max, 
     struct err err = {0};
     struct lease_set set = {0};
     struct lease_ref refs[QUEUE_STEP];
-    int r = queue_lease(queue, id, max, &set, &err);
+    int r = queue_lease(queue, id, (struct lease_wish){.max = max}, &set, &err);
     for (int i = 0; i < set.n; i++)
         refs[i] = (struct lease_ref){
             .key = set.leases[i].key, .token = set.leases[i].token, .ms = 1, .rows = 1};

@@ -45,9 +45,10 @@ class World(hiwari.Batch):
     def url(self):
         return f"file://{self.dest}"
 
-    def enqueue(self, lease_s=LEASE_S, **options):
+    def enqueue(self, *more, lease_s=LEASE_S, **options):
         """Made to last: a short lease, and no budget that bad weather could use up."""
-        return super().enqueue("--lease-seconds", lease_s, "--max-interruptions", 1000, "--max-attempts", 100, **options)
+        return super().enqueue("--lease-seconds", lease_s, "--max-interruptions", 1000, "--max-attempts", 100, *more,
+                               **options)
 
     def redis_cli(self, *args):
         return self.servers.server.says(*args)

@@ -205,6 +205,74 @@ def test_a_key_past_its_time_fails_and_its_worker_ends_with_70():
         batch.check()
 
 
+def test_keys_behind_a_long_one_are_leased_elsewhere():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 60, "--lease-seconds", 2, "--key-seconds", 600)
+        held_up = batch.worker(fault="slow:computing:600000:40")
+        batch.wait_for_results(40)
+        batch.wait_for_keys_ahead()
+        other = batch.worker()
+        cli.wait_until(lambda: batch.status()["done"] == 59, "all others are done elsewhere")
+        assert held_up.process.poll() is None and leased_by(batch, 1) == [1]
+        held_up.kill()
+        other.wait(0)
+        assert batch.status()["interruptions"] == 1
+
+
+def test_a_cancelled_batch_is_left_though_the_first_key_takes_long():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 2)
+        worker = batch.worker(fault="slow:computing:600000")
+        cli.wait_until(lambda: batch.status()["leased"] > 0, "a key is leased")
+        batch.hiwari("cancel", batch.name)
+        worker.wait(75)
+
+
+def test_a_worker_at_a_key_that_it_has_lost_leaves_when_the_batch_is_settled():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 20, "--lease-seconds", 1)
+        held_up = batch.worker(fault="slow:computing:600000:5")
+        batch.wait_for_results(5)
+        cli.wait_until(lambda: batch.status()["leased"] > 0, "the next is leased")
+        held_up.signal(signal.SIGSTOP)
+        batch.finish()
+        held_up.signal(signal.SIGCONT)
+        held_up.wait(0)
+        assert held_up.said("a lease was lost"), held_up.text()
+        assert batch.status()["state"] == "settled" and batch.has_success()
+
+
+def test_the_time_limit_holds_for_a_key_whose_lease_is_lost():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--lease-seconds", 1, "--key-seconds", 8)
+        held_up = batch.worker(fault="slow:computing:600000:5")
+        batch.wait_for_results(5)
+        cli.wait_until(lambda: batch.status()["leased"] > 0, "the next is leased")
+        batch.hiwari("pause", batch.name)
+        held_up.signal(signal.SIGSTOP)
+        hiwari.lease_times(3, 1)
+        held_up.signal(signal.SIGCONT)
+        held_up.wait(70)
+        assert held_up.said("a lease was lost"), held_up.text()
+
+
+def test_a_key_that_kills_its_worker_at_once_is_charged_and_fails():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 1, "--lease-seconds", 1, "--max-interruptions", 2)
+        for _ in range(3):  # each before it could say that it has begun
+            batch.worker(fault="kill:computing").wait(-signal.SIGKILL)
+            hiwari.lease_times(1.1, 1)
+        batch.finish()
+        status = batch.status()
+        assert (status["done"], status["failed"], status["interruptions"]) == (0, 1, 3), status
+        assert status["failures"][0]["class"] == "interrupted"
+
+
 def test_redis_gone_for_some_seconds_loses_nothing():
     needs_faults()
     with hiwari.football() as batch:

@@ -85,7 +85,7 @@ class Batch:
     def lease(self, worker, n=1, **options):
         """(key, token) of each leased key."""
         self.calls += 1
-        answer = self.call("lease", worker, "", "", n, f"{self.calls:012x}", **options)
+        answer = self.call("lease", worker, "", "", n, f"{self.calls:012x}", "", **options)
         if answer[0] != "OK":
             return []
         return list(zip(answer[2::3], answer[3::3]))

@@ -93,7 +93,7 @@ static inline void batch_short_leases(int n, int64_t lease_ms)
 static inline struct lease_set lease_some(const struct worker_id *worker, int max, int n)
 {
     struct lease_set set = {0};
-    ck_ok(queue_lease(queue, worker, max, &set, &err));
+    ck_ok(queue_lease(queue, worker, (struct lease_wish){.max = max}, &set, &err));
     ck_assert_int_eq(set.n, n);
     return set;
 }
@@ -116,7 +116,7 @@ static inline void ref_free(struct lease_ref *ref)
 static inline void lease_finds(int expected, const struct worker_id *worker)
 {
     struct lease_set set = {0};
-    ck_gives(expected, queue_lease(queue, worker, 1, &set, &err));
+    ck_gives(expected, queue_lease(queue, worker, (struct lease_wish){.max = 1}, &set, &err));
     lease_set_free(&set);
 }
 

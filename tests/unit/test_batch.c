@@ -153,7 +153,7 @@ static int work(const char *failing)
 {
     struct lease_set set = {0};
     int n = 0;
-    while (queue_lease(queue, &worker, 10, &set, &err) == 0) {
+    while (queue_lease(queue, &worker, (struct lease_wish){.max = 10}, &set, &err) == 0) {
         for (int i = 0; i < set.n; i++, n++) {
             struct lease_ref ref = {
                 .key = set.leases[i].key, .token = set.leases[i].token, .rows = 2};
@@ -314,7 +314,7 @@ static void batch_of_many(void)
 static void fail_all(void)
 {
     struct lease_set set = {0};
-    while (queue_lease(queue, &worker, QUEUE_STEP, &set, &err) == 0) {
+    while (queue_lease(queue, &worker, (struct lease_wish){.max = QUEUE_STEP}, &set, &err) == 0) {
         for (int i = 0; i < set.n; i++) {
             struct lease_ref ref = {.key = set.leases[i].key, .token = set.leases[i].token};
             ok(queue_fail(queue, &worker, &ref, "input", "no", &err));

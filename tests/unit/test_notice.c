@@ -11,7 +11,7 @@ static void fail_keys(int n, const char *text)
 {
     for (int i = 0; i < n; i++) {
         struct lease_set set = {0};
-        ck_ok(queue_lease(queue, &w1, 1, &set, &err));
+        ck_ok(queue_lease(queue, &w1, (struct lease_wish){.max = 1}, &set, &err));
         struct lease_ref ref = {.key = set.leases[0].key, .token = set.leases[0].token};
         ck_ok(queue_fail(queue, &w1, &ref, "input", text, &err));
         lease_set_free(&set);

@@ -117,6 +117,35 @@ START_TEST(test_a_holder_whose_lost_key_nobody_took_is_stale_too)
 }
 END_TEST
 
+START_TEST(test_a_key_that_begins_with_its_lease_is_charged_when_that_is_lost)
+{
+    struct lease_set set = {0};
+    batch_short_leases(3, 60);
+    ck_ok(queue_lease(queue, &w1, (struct lease_wish){.max = 2, .begins = true}, &set, &err));
+    ck_assert(set.n == 2 && set.leases[0].begun && !set.leases[1].begun);
+    clock_sleep_ms(80);
+    lease_set_free(&set);
+    set = lease_some(&w2, 3, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(set.leases[i].interruptions, strcmp(set.leases[i].key, "k000") == 0);
+    lease_set_free(&set);
+}
+END_TEST
+
+START_TEST(test_a_wish_for_no_key_hears_how_the_batch_is)
+{
+    struct lease_set set = {0};
+    batch_usual(1);
+    const struct lease_wish none = {.max = 0};
+    ck_gives(QUEUE_EMPTY, queue_lease(queue, &w1, none, &set, &err));
+    counts_are(1, 0, 0, 0, 0);
+    struct lease_ref ref = lease_one(&w2);
+    ck_assert_int_eq(done_one(&w2, &ref), LEASE_OK);
+    ck_gives(QUEUE_SETTLE, queue_lease(queue, &w3, none, &set, &err));
+    ref_free(&ref);
+}
+END_TEST
+
 START_TEST(test_a_verb_heard_twice_is_answered_already)
 {
     batch_usual(3);
@@ -404,7 +433,7 @@ START_TEST(test_finding_nothing_says_when_to_look_again)
     struct lease_ref ref = lease_one(&w1);
     int64_t until = clock_ms() + 300;
     struct lease_set set;
-    ck_gives(QUEUE_EMPTY, queue_lease(queue, &w2, 1, &set, &err));
+    ck_gives(QUEUE_EMPTY, queue_lease(queue, &w2, (struct lease_wish){.max = 1}, &set, &err));
     ck_assert_int_ge(clock_ms() + set.wait_ms, until - 20); /* not before the key can come back */
     ck_assert_int_le(set.wait_ms, 1000);
     ck_assert_int_eq(done_one(&w1, &ref), LEASE_OK);
@@ -419,7 +448,7 @@ START_TEST(test_waits_are_jittered_within_a_second)
     int64_t least = INT64_MAX, most = 0;
     for (int i = 0; i < 50; i++) {
         struct lease_set set;
-        ck_gives(QUEUE_EMPTY, queue_lease(queue, &w2, 1, &set, &err));
+        ck_gives(QUEUE_EMPTY, queue_lease(queue, &w2, (struct lease_wish){.max = 1}, &set, &err));
         least = set.wait_ms < least ? set.wait_ms : least;
         most = set.wait_ms > most ? set.wait_ms : most;
     }
@@ -653,7 +682,7 @@ static void every_verb_finds_it_gone(struct lease_ref *ref)
     int n;
     char *text;
     const char *const keys[] = {"z"};
-    ck_gives(QUEUE_GONE, queue_lease(queue, &w1, 1, &set, &err));
+    ck_gives(QUEUE_GONE, queue_lease(queue, &w1, (struct lease_wish){.max = 1}, &set, &err));
     ck_gives(QUEUE_GONE, queue_renew(queue, &w1, ref, 1, &err));
     ck_gives(QUEUE_GONE, queue_done(queue, &w1, ref, 1, &err));
     ck_gives(QUEUE_GONE, queue_fail(queue, &w1, ref, "error", "", &err));
@@ -769,6 +798,8 @@ static Suite *queue_suite(void)
     tcase_add_test(t, test_only_a_started_key_is_charged_an_interruption);
     tcase_add_test(t, test_a_stale_holder_changes_nothing);
     tcase_add_test(t, test_a_holder_whose_lost_key_nobody_took_is_stale_too);
+    tcase_add_test(t, test_a_key_that_begins_with_its_lease_is_charged_when_that_is_lost);
+    tcase_add_test(t, test_a_wish_for_no_key_hears_how_the_batch_is);
     tcase_add_test(t, test_a_verb_heard_twice_is_answered_already);
     tcase_add_test(t, test_many_leases_are_answered_one_by_one);
     tcase_add_test(t, test_a_failed_attempt_waits_and_the_last_one_is_final);

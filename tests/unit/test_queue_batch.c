@@ -119,7 +119,7 @@ START_TEST(test_wrong_names_and_settings_are_refused)
         ck_gives(ERR_INPUT, queue_add(queue, &bad[i], NULL, 1, &added, &err));
     struct lease_set set;
     const struct worker_id worker = {.id = "a b"};
-    ck_gives(ERR_CONFIG, queue_lease(queue, &worker, 1, &set, &err));
+    ck_gives(ERR_CONFIG, queue_lease(queue, &worker, (struct lease_wish){.max = 1}, &set, &err));
 }
 END_TEST
 

@@ -31,7 +31,7 @@ static void turn_begin(void)
 static struct lease_ref wired_lease(void)
 {
     struct lease_set set = {0};
-    ck_ok(queue_lease(wired, &w1, 1, &set, &err));
+    ck_ok(queue_lease(wired, &w1, (struct lease_wish){.max = 1}, &set, &err));
     ck_assert_int_eq(set.n, 1);
     struct lease_ref ref = {.key = set.leases[0].key, .token = set.leases[0].token};
     ck_assert_str_eq(ref.key, "k000");

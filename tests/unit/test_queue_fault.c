@@ -41,9 +41,9 @@ START_TEST(test_a_lease_call_that_gave_up_is_answered_by_the_next_one)
     ck_ok(queue_use(hasty, "b", NULL, &err));
     fault_arm("redis", 0, FAULT_AFTER);
     struct lease_set set;
-    ck_gives(ERR_UNREACHABLE, queue_lease(hasty, &w1, 2, &set, &err));
+    ck_gives(ERR_UNREACHABLE, queue_lease(hasty, &w1, (struct lease_wish){.max = 2}, &set, &err));
     counts_are(3, 0, 2, 0, 0);
-    ck_ok(queue_lease(hasty, &w1, 2, &set, &err));
+    ck_ok(queue_lease(hasty, &w1, (struct lease_wish){.max = 2}, &set, &err));
     ck_assert_int_eq(set.n, 2);
     ck_assert_str_eq(set.leases[0].key, "k000");
     counts_are(3, 0, 2, 0, 0);
@@ -59,9 +59,9 @@ START_TEST(test_a_repeated_lease_call_that_had_found_nothing_looks_again)
     ck_ok(queue_use(hasty, "b", NULL, &err));
     fault_arm("redis", 0, FAULT_AFTER);
     struct lease_set set;
-    ck_gives(ERR_UNREACHABLE, queue_lease(hasty, &w2, 1, &set, &err));
+    ck_gives(ERR_UNREACHABLE, queue_lease(hasty, &w2, (struct lease_wish){.max = 1}, &set, &err));
     ck_assert_int_eq(release_one(&w1, &ref), LEASE_OK);
-    ck_ok(queue_lease(hasty, &w2, 1, &set, &err));
+    ck_ok(queue_lease(hasty, &w2, (struct lease_wish){.max = 1}, &set, &err));
     ck_assert_int_eq(set.n, 1);
     lease_set_free(&set);
     ref_free(&ref);
@@ -114,7 +114,7 @@ static void work_through(int n)
     for (;;) {
         ck_assert_msg(clock_ms() < until, "a key was leased into the void");
         struct lease_set set = {0};
-        int r = queue_lease(queue, &w1, 3, &set, &err);
+        int r = queue_lease(queue, &w1, (struct lease_wish){.max = 3}, &set, &err);
         if (r == QUEUE_SETTLE)
             break;
         ck_assert_msg(r == 0 || r == QUEUE_EMPTY, "%d %s", r, err.text);
@@ -183,7 +183,7 @@ START_TEST(test_a_worker_killed_after_any_call_leaves_no_key_behind)
         batch_short_leases(3, 50);
         struct lease_set set = {0};
         if (calls > 0)
-            ck_ok(queue_lease(queue, &w1, 2, &set, &err));
+            ck_ok(queue_lease(queue, &w1, (struct lease_wish){.max = 2}, &set, &err));
         struct lease_ref ref = {0};
         if (set.n > 0)
             ref = (struct lease_ref){.key = set.leases[0].key, .token = set.leases[0].token};

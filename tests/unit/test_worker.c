@@ -177,29 +177,32 @@ START_TEST(test_keys_are_leased_when_the_taker_has_nothing_to_do)
 {
     pthread_t thread;
     struct held_key *taken = NULL;
-    ck_assert_int_eq(held_lease_size(held), 1); /* how long a key takes is not known yet */
+    ck_assert_int_eq(held_lease_wish(held).max, 1); /* how long a key takes is not known yet */
     pthread_create(&thread, NULL, take_thread, &taken);
     ck_assert_int_eq(held_errand(held, 0, clock_ms() + 10000), HELD_LEASE);
+    ck_assert(held_lease_wish(held).begins);
     lease(1, 60000);
+    ck_assert(!held_lease_wish(held).begins); /* the one before does, taken yet or not */
     pthread_join(thread, NULL);
     ck_assert_str_eq(taken->lease.key, "k0");
-    ck_assert_int_eq(errand_now(), HELD_NOTHING); /* it may take minutes: no others wait behind it */
+    ck_assert_int_eq(errand_now(),
+                     HELD_NOTHING); /* it may take minutes: no others wait behind it */
 }
 END_TEST
 
 START_TEST(test_short_keys_are_leased_many_at_once_and_long_ones_singly)
 {
     lease(41, 60000);
-    for (int i = 0; i < 40 && held_lease_size(held) < 16; i++) {
+    for (int i = 0; i < 40 && held_lease_wish(held).max < 16; i++) {
         take_and_compute(); /* in no time, unless the machine is busy just then */
         held_drop(held, held_take_upload(held));
     }
-    ck_assert_int_eq(held_lease_size(held), 16);
+    ck_assert_int_eq(held_lease_wish(held).max, 16);
     struct frame frame = {0};
     struct held_key *key = held_take(held);
     clock_sleep_ms(1000); /* an eighth of it counts */
     held_computed(held, key, &frame);
-    ck_assert_int_eq(held_lease_size(held), 1);
+    ck_assert_int_eq(held_lease_wish(held).max, 1);
     ck_assert_int_eq(errand_now(), HELD_NOTHING); /* and only when there is nothing to do */
 }
 END_TEST
