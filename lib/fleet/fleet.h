@@ -5,7 +5,7 @@
  * Workers are pods of one size on machines of one type. A machine keeps a part of itself for its
  * system; what is left says how many workers fit. Each worker takes one key after the other until
  * none is left; a machine that is taken away loses what its workers had in hand, those keys wait
- * again, and another machine takes its place after the time to boot.
+ * again, and another machine takes its place after its pods' delay and the time to boot.
  *
  * Pure arithmetic: no clock, no network, and the same answer for the same seed. */
 #ifndef FLEET_FLEET_H
@@ -67,7 +67,12 @@ struct fleet {
     int nodes, workers; /* workers on each node */
     double usd_per_hour, preempted_per_hour;
     double boot_s; /* from asking for a machine until its workers lease */
+    double
+        wait_s; /* before a lost worker's first replacement; doubles with each, as a Job's does */
 };
+/* What Kubernetes' Job controller waits: DefaultJobPodFailureBackOff, MaxJobPodFailureBackOff in
+ * pkg/controller/job, for each index by itself (backoffLimitPerIndex). */
+enum { FLEET_JOB_WAIT_S = 10, FLEET_WAIT_MAX_S = 600 };
 struct fleet_work {
     int64_t keys;
     const double *seconds; /* what keys were seen to take; each key takes one of these */

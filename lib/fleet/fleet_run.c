@@ -137,12 +137,22 @@ static void node_up(struct run *run, int node, double now)
     take(run, node, now);
 }
 
+/* How long the pods of a node that was lost so often are not made anew. */
+static double replacement_wait(const struct fleet *fleet, int losses)
+{
+    double wait = fleet->wait_s;
+    for (int i = 1; i < losses && wait < FLEET_WAIT_MAX_S; i++)
+        wait *= 2;
+    return wait < FLEET_WAIT_MAX_S ? wait : FLEET_WAIT_MAX_S;
+}
+
 static void node_lost(struct run *run, int node, double now)
 {
     run->out->preemptions++;
     run->life[node]++;
     run->idle[node] = 0;
-    push(run, (struct event){.at = now + run->fleet->boot_s,
+    double wait = replacement_wait(run->fleet, run->life[node]);
+    push(run, (struct event){.at = now + wait + run->fleet->boot_s,
                              .kind = NODE_UP,
                              .node = node,
                              .life = run->life[node]});

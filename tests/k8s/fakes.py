@@ -119,11 +119,11 @@ def options(args, flags=(), valued=()):
 KUBECTL_VALUED = {
     "get": ["-o", "-l", "-n"], "patch": ["-p", "--type", "-n"], "apply": ["-f", "-n"], "label": ["-n"], "annotate": ["-n"],
     "delete": ["-n", "--cascade", "--timeout", "--wait"], "logs": ["-c", "-n", "--tail"],
-    "create": ["--from-file", "-o", "-n", "--dry-run"], "config": []}
+    "create": ["--from-file", "--from-literal", "-o", "-n", "--dry-run"], "config": []}
 KUBECTL_FLAGS = {"get": ["--ignore-not-found"], "logs": ["--all-containers"], "label": ["--overwrite"],
                  "annotate": ["--overwrite"], "delete": ["--all", "--ignore-not-found", "--wait"]}
 KINDS = {"pvc": "PersistentVolumeClaim", "job": "Job", "volumesnapshot": "VolumeSnapshot", "configmap": "ConfigMap",
-         "persistentvolumes": "PersistentVolume", "namespace": "Namespace", "pods": "Pod"}
+         "persistentvolumes": "PersistentVolume", "namespace": "Namespace", "pods": "Pod", "volumeattachments": "VolumeAttachment"}
 
 
 def jsonpath(path, node):
@@ -191,6 +191,10 @@ def selected(objects, namespace, kind, selector):
 def kubectl_get(world, objects, namespace, rest, opts):
     path = opts["-o"].removeprefix("jsonpath=")
     if len(rest) == 1:
+        for item in selected(objects, namespace, rest[0], opts.get("-l")):
+            happen(world, item)
+            if item.get("status") == "gone":
+                del objects[f"{namespace}/{item['kind']}/{item['metadata']['name']}"]
         items = selected(objects, namespace, rest[0], opts.get("-l"))
         return json_range(path, items) if "range" in path else jsonpath(path, {"items": items})
     key = key_of(namespace, *rest)
@@ -204,7 +208,7 @@ def kubectl_get(world, objects, namespace, rest, opts):
 
 def happen(world, thing):
     """What was started goes on by itself: with each look, one of the states that the test has written down."""
-    states = world.get("future", {}).get(f"{thing['kind']}/{thing['metadata']['name']}")
+    states = world.get("future", {}).get(f"{thing['kind']}/{thing['metadata'].get('name')}") if "kind" in thing else None
     if states:
         thing["status"] = states.pop(0)
 
@@ -240,6 +244,8 @@ def kubectl_apply(world, objects, namespace, rest, opts):
                 raise Refused(f"{name} mounts claim {claim}, which is not there")
         old = objects.get(key, {})
         objects[key] = {**thing, "status": old.get("status", {})}
+        if kind == "PersistentVolumeClaim":
+            objects[key]["spec"]["volumeName"] = f"pv-{name}"
         objects[key]["metadata"].setdefault("annotations", old.get("metadata", {}).get("annotations", {}))
         out += f"{kind}/{name} applied\n"
     return out
@@ -249,8 +255,9 @@ def kubectl_create(world, objects, namespace, rest, opts):
     if rest[0] != "configmap" or opts.get("--dry-run") != "client":
         raise Unknown("create")
     name, file = opts["--from-file"].split("=")
+    literal, value = opts["--from-literal"].split("=", 1)
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": rest[1]},
-                       "data": {name: pathlib.Path(file).read_text()}})
+                       "data": {name: pathlib.Path(file).read_text(), literal: value}})
 
 
 def kubectl_delete(world, objects, namespace, rest, opts):
@@ -293,6 +300,10 @@ MADE = {("storage", "buckets"), ("artifacts", "repositories"), ("container", "cl
 
 def gcloud(world, args):
     things = world.setdefault("things", {})
+    line = " ".join(args)
+    for pattern, complaint in world.get("trouble", {}).items():
+        if re.match(pattern, line):
+            raise Refused(complaint)
     words = [a for a in args if not a.startswith("--")]
     where = (words[0], words[1])
     if where in MADE and words[2] in ("describe", "create", "delete"):
@@ -300,7 +311,6 @@ def gcloud(world, args):
     if words[:2] == ["storage", "rm"]:
         things.pop("buckets/" + words[2])
         return ""
-    line = " ".join(args)
     for pattern, answer in world.get("gcloud", {}).items():
         if re.match(pattern, line):
             return answer

@@ -9,18 +9,19 @@ import fakes
 import tap
 
 ARGUMENTS = ["--project", "racing-1", "--bucket", "racing-features", "--zone", "europe-west1-b"]
-ANSWERS = {"projects describe": "123456789\n", "compute disks list": ""}
+ANSWERS = {"projects describe": "123456789\n", "compute disks list": "", "compute project-info describe": ""}
 
 
 def quotas(**free):
     return "".join(f"{metric},{limit},0\n" for metric, limit in free.items())
 
 
-def answers(**quota):
-    return {**ANSWERS, "compute regions describe europe-west1": quotas(**quota)}
+def answers(all_regions=1000, **quota):
+    return {**ANSWERS, "compute regions describe europe-west1": quotas(**quota),
+            "compute project-info describe": quotas(CPUS_ALL_REGIONS=all_regions)}
 
 
-PLENTY = answers(PREEMPTIBLE_CPUS=2000, CPUS=24, IN_USE_ADDRESSES=100)
+PLENTY = answers(PREEMPTIBLE_CPUS=2000, CPUS=24, IN_USE_ADDRESSES=100, SSD_TOTAL_GB=500)
 
 
 def up(world, *more, code=0):
@@ -70,14 +71,46 @@ def test_up_twice_makes_nothing_twice():
 def test_a_short_quota_stops_before_anything_is_made():
     with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=50, IN_USE_ADDRESSES=100)) as world:
         done = up(world, code=75)
-        assert "PREEMPTIBLE_CPUS in europe-west1: 50 free, and 6 x n2-standard-16 need 96" in done.stderr
+        assert "short for 6 x n2-standard-16 and one e2-standard-4" in done.stderr
+        assert "PREEMPTIBLE_CPUS in europe-west1: 50 free, and 96 needed" in done.stderr
         assert not world.calls("gcloud storage") and not world.state().get("things")
     with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=0, CPUS=500, N2_CPUS=24, IN_USE_ADDRESSES=100)) as world:
         assert "N2_CPUS" in up(world, code=75).stderr
     with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=0, CPUS=500, N2_CPUS=96, IN_USE_ADDRESSES=4)) as world:
         assert "IN_USE_ADDRESSES in europe-west1: 4 free" in up(world, code=75).stderr
-    with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=3648, IN_USE_ADDRESSES=39)) as world:
-        up(world, "--machine", "n1-standard-96", "--nodes", 38)
+    with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=3648, CPUS=4, IN_USE_ADDRESSES=39, SSD_TOTAL_GB=1200)) as world:
+        assert "see k8s/overlays/gke-spot/storage.yaml" in up(world, "--machine", "n1-standard-96", "--nodes", 38).stderr
+    for short, quota in (("CPUS in europe-west1: 3 free, and 4 needed", {"PREEMPTIBLE_CPUS": 2000, "CPUS": 3}),
+                         ("CPUS in europe-west1: 96 free, and 100 needed", {"PREEMPTIBLE_CPUS": 0, "CPUS": 96, "N2_CPUS": 96}),
+                         ("CPUS_ALL_REGIONS of the project: 32 free, and 100", {"all_regions": 32, "CPUS": 500}),
+                         ("SSD_TOTAL_GB in europe-west1: 239 free, and 240", {"CPUS": 500, "SSD_TOTAL_GB": 239})):
+        with fakes.world(gcloud=answers(**quota)) as world:
+            assert short in up(world, code=75).stderr
+    with fakes.world(gcloud=answers(PREEMPTIBLE_CPUS=48)) as world:
+        up(world, "--machine", "n2-custom-8-16384")
+
+
+def test_what_could_not_be_asked_is_not_taken_for_absent():
+    busy = "ERROR: (gcloud) HTTPError 503: The service is currently unavailable."
+    for asked in ("container clusters describe", "artifacts repositories describe", "storage buckets describe"):
+        with fakes.world(gcloud=PLENTY) as world:
+            up(world)
+            there = set(world.state()["things"])
+            world.change(trouble={asked: busy})
+            done = down(world, "--with-results", code=69)
+            assert "503" in done.stderr and asked in done.stderr, done.stderr
+            world.change(trouble={})
+            assert set(world.state()["things"]) <= there
+            down(world, "--with-results")
+            assert [t for t in world.state()["things"] if not t.startswith("node-pools")] == []
+
+
+def test_a_bucket_without_label_is_kept_and_said():
+    with fakes.world(gcloud=PLENTY, trouble={"storage buckets update": "ERROR: the connection was lost"}) as world:
+        up(world, code=1)
+        world.change(trouble={})
+        up(world)
+        assert "gs://racing-features is kept: without the label" in down(world, "--with-results").stderr
 
 
 def test_a_dry_run_prints_the_commands_and_asks_nobody():
@@ -121,7 +154,8 @@ def test_what_was_there_before_stays():
     mine = {"buckets/gs://racing-features": {"labels": ""}, "repositories/hiwari": {"labels": "team=x"}}
     with fakes.world(gcloud=PLENTY, things=mine) as world:
         up(world)
-        assert "was there before" in down(world, "--with-results").stderr
+        done = down(world, "--with-results")
+        assert "gs://racing-features is kept" in done.stderr and "registry hiwari is kept" in done.stderr
         assert {k for k in world.state()["things"] if "pools" not in k} == set(mine)
         assert world.calls("gcloud storage buckets remove-iam-policy-binding")
 

@@ -132,6 +132,8 @@ def test_worker_jobs_keep_the_rules():
     for where, spec in job_specs():
         assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"], where
         assert spec["podReplacementPolicy"] == "Failed" and spec["backoffLimit"] >= 1000, where
+        # or else losses delay all pods of the Job together, also those that podFailurePolicy ignores
+        assert spec["backoffLimitPerIndex"] >= 1000, where
         rules = spec["podFailurePolicy"]["rules"]
         fail = [set(r["onExitCodes"]["values"]) for r in rules if r["action"] == "FailJob"]
         assert all(78 in values for values in fail) and fail, where

@@ -79,6 +79,42 @@ def test_what_is_published_is_not_made_again():
         assert not [c for c in world.calls()[before:] if " apply " in c]
 
 
+def test_new_data_under_an_old_name_is_refused():
+    other = [*ARGUMENTS[:4], "gs://b/snapshots/races-2", *ARGUMENTS[5:]]
+    with fakes.world(future=FUTURE, logs=LOGS) as world:
+        publish(world)
+        done = publish(world, *other, code=65)
+        cli.says(done.stderr, "gs://b/snapshots/races,", "gs://b/snapshots/races-2", "a new NAME")
+        assert not done.stdout
+        world.change(future=FUTURE, logs={"job/new-load": LOGS["job/races-load"]})
+    with fakes.world(future={"Job/races-load": [RUNNING] * 3 + [COMPLETE]}, logs={}) as world:
+        publish(world, code=65)  # interrupted when the load was complete
+        cli.says(publish(world, *other, code=65).stderr, "a new NAME")
+    with fakes.world(future={"Job/races-load": [RUNNING, FAILED]}, logs={}) as world:
+        publish(world, code=69)  # a load that failed leaves the name free
+        world.change(future={**FUTURE, "Job/races-load": [FAILED, RUNNING, COMPLETE]}, logs=LOGS)
+        assert publish(world, *other).stdout.startswith(f"claim: {CLAIM}\n")
+
+
+def test_what_keeps_a_pod_from_running_is_said_once():
+    pod = {"kind": "Pod", "metadata": {"name": "p", "labels": {"batch.kubernetes.io/job-name": "races-load"}}}
+    pulling = {"initContainerStatuses": [{"state": {"waiting": {"message": "Back-off pulling image hiwari:0.1.0"}}}]}
+    with fakes.world(future={**FUTURE, "Job/races-load": [RUNNING] * 5 + [COMPLETE], "Pod/p": [{}, pulling, pulling, {}]},
+                     logs=LOGS, objects={"hiwari/Pod/p": pod}) as world:
+        assert publish(world).stderr.count("not yet: Back-off pulling image hiwari:0.1.0") == 1
+
+
+def test_the_snapshot_is_taken_of_a_disk_that_no_machine_has():
+    attached = {"kind": "VolumeAttachment", "metadata": {"name": "a"},
+                "spec": {"source": {"persistentVolumeName": "pv-races-load"}}}
+    with fakes.world(future={**FUTURE, "VolumeAttachment/a": [{}, {}, "gone"]}, logs=LOGS,
+                     objects={"default/VolumeAttachment/a": attached}) as world:
+        publish(world)
+        looks = [i for i, call in enumerate(world.calls()) if "get volumeattachments" in call]
+        assert len(looks) == 3, looks
+        assert looks[-1] < next(i for i, call in enumerate(world.calls()) if "get volumesnapshot" in call)
+
+
 def test_a_failed_load_is_said_and_begun_again_with_an_empty_disk():
     with fakes.world(future={**FUTURE, "Job/races-load": [RUNNING, FAILED]},
                      logs={**LOGS, "job/races-load": "snapshot pull: no such bucket"}) as world:

@@ -138,6 +138,25 @@ START_TEST(test_one_worker_with_losses_takes_as_long_as_theory_says)
 }
 END_TEST
 
+/* A Job waits 10 s before it makes a lost pod anew, 20 the second time, and never more than 600. */
+START_TEST(test_a_lost_worker_is_made_anew_after_a_delay_that_doubles)
+{
+    struct fleet fleet = {
+        .nodes = 1, .workers = 1, .usd_per_hour = 1, .boot_s = 1, .preempted_per_hour = 60};
+    for (uint64_t seed = 1; seed < 50; seed++) {
+        fleet.wait_s = 0;
+        struct fleet_outcome at_once = run(&fleet, 1, 100, seed);
+        fleet.wait_s = 10;
+        struct fleet_outcome later = run(&fleet, 1, 100, seed);
+        double waits = 0;
+        for (int64_t n = 0; n < later.preemptions; n++)
+            waits += n < 6 ? 10 << n : 600;
+        ck_assert(later.preemptions == at_once.preemptions);
+        near(later.seconds, at_once.seconds + waits);
+    }
+}
+END_TEST
+
 START_TEST(test_what_never_ends_is_given_up)
 {
     struct fleet fleet = {
@@ -181,6 +200,7 @@ static Suite *fleet_suite(void)
     tcase_add_test(tc, test_keys_of_unlike_length_are_taken_one_after_the_other);
     tcase_add_test(tc, test_losses_cost_time_and_nothing_else);
     tcase_add_test(tc, test_one_worker_with_losses_takes_as_long_as_theory_says);
+    tcase_add_test(tc, test_a_lost_worker_is_made_anew_after_a_delay_that_doubles);
     tcase_add_test(tc, test_what_never_ends_is_given_up);
     tcase_add_test(tc, test_a_table_says_what_is_wrong_in_it);
     tcase_set_timeout(tc, 60);
