@@ -34,14 +34,17 @@ static void report_json(const struct queue_key *key)
     json_add_string(root, "class", *key->class ? key->class : NULL);
     json_add_string(root, "error", *key->error ? key->error : NULL);
     json_add_string(root, "worker", key->worker && *key->worker ? key->worker : NULL);
-    if (key->due_ms)
-        json_add_int(root, "due_ms", key->due_ms);
+    if (key->due_at_ms) {
+        json_add_int(root, "due_at_ms", key->due_at_ms); /* when, as start_ms and end_ms say it */
+        json_add_int(root, "due_ms", key->due_ms);       /* how long until then */
+    }
     struct json *leases = json_add_array(root, "leases");
     for (int i = 0; i < key->n_leases; i++) {
         const struct queue_lease_record *lease = &key->leases[i];
         struct json *node = json_add_object(leases, NULL);
         json_add_string(node, "worker", lease->worker);
         json_add_string(node, "node", lease->node);
+        json_add_string(node, "token", lease->token);
         json_add_int(node, "start_ms", lease->start_ms);
         json_add_int(node, "end_ms", lease->end_ms);
         json_add_string(node, "why", *lease->why ? lease->why : NULL);
@@ -49,37 +52,48 @@ static void report_json(const struct queue_key *key)
     output_json(root);
 }
 
-static void report(const struct queue_key *key)
+static void report_state(const struct queue_key *key)
 {
-    char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
+    char words[OUTPUT_TEXT];
     printf("%s is %s: %d failed attempt%s, %d interruption%s", key->key, key_state_name(key->state),
            key->attempts, key->attempts == 1 ? "" : "s", key->interruptions,
            key->interruptions == 1 ? "" : "s");
     if (key->rows >= 0)
-        printf(", %s", output_many(key->rows, "row", a));
+        printf(", %s", output_many(key->rows, "row", words));
     if (key->ms >= 0)
         printf(", %lld ms", (long long)key->ms);
-    if (key->state == KEY_DELAYED)
-        printf(", tried again at %s", clock_words(key->due_ms, a));
-    if (key->state == KEY_LEASED)
-        printf(", leased until %s", clock_words(key->due_ms, a));
+    if (key->due_at_ms)
+        printf(", %s %s", key->state == KEY_DELAYED ? "tried again at" : "leased until",
+               clock_words(key->due_at_ms, words));
     printf("\n");
     if (*key->error)
         printf("last failure (%s): %s\n", key->class, key->error);
-    if (!key->n_leases)
-        return;
-    CLEANUP(listing_free) struct listing *listing = listing_new("WORKER|NODE|LEASED|ENDED|WHY");
+}
+
+static void report_leases(const struct queue_key *key)
+{
+    char start[OUTPUT_TEXT], end[OUTPUT_TEXT];
+    CLEANUP(listing_free)
+    struct listing *listing = listing_new("WORKER|NODE|TOKEN|LEASED|ENDED|WHY");
     for (int i = 0; i < key->n_leases; i++) {
         const struct queue_lease_record *lease = &key->leases[i];
         listing_row(listing);
         listing_cell(listing, "%s", lease->worker);
         listing_cell(listing, "%s", lease->node);
-        listing_cell(listing, "%s", clock_words(lease->start_ms, a));
-        listing_cell(listing, "%s", clock_words(lease->end_ms, b));
+        listing_cell(listing, "%s", lease->token);
+        listing_cell(listing, "%s", clock_words(lease->start_ms, start));
+        listing_cell(listing, "%s", clock_words(lease->end_ms, end));
         listing_cell(listing, "%s", *lease->why ? lease->why : "held");
     }
     printf("\n");
     listing_print(listing);
+}
+
+static void report(const struct queue_key *key)
+{
+    report_state(key);
+    if (key->n_leases)
+        report_leases(key);
 }
 
 int cmd_show(const struct args *args, struct err *err)

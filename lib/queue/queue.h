@@ -245,6 +245,8 @@ struct queue_key {
     char *class, *error; /* of the last failure, "" if none */
     char *worker;
     int64_t due_ms; /* delayed: until due; leased: until the deadline; else 0 */
+    int64_t
+        due_at_ms; /* the same moment by the server's wall clock, also when it is past; else 0 */
     struct queue_lease_record *leases;
     int n_leases;
 };
@@ -258,7 +260,8 @@ typedef int queue_each_fn(void *ctx, const struct queue_key *key, struct err *er
 int queue_each(struct queue *queue, queue_each_fn *fn, void *ctx, struct err *err);
 
 /* Visit those of n keys that have a record, in order and in steps; fn is told the key's number
- * among them. class and error are filled in for failed keys; worker, due_ms and leases never are.
+ * among them. class and error are filled in for failed keys; worker, due times and leases never
+ * are.
  * 0, QUEUE_GONE, or what fn answers but 0. */
 typedef int queue_keys_fn(void *ctx, int64_t i, const struct queue_key *key, struct err *err);
 int queue_keys(struct queue *queue, const char *const *keys, int64_t n, queue_keys_fn *fn,

@@ -283,9 +283,9 @@ int queue_show(struct queue *queue, const char *key, struct queue_key *ret, stru
     worker_name(reply, number, &ret->worker, &node);
     free(node);
     error_split(reply_text(reply_at(reply, 4)), &ret->class, &ret->error);
-    int64_t due = reply_integer(reply_at(reply, 3)) - reply_integer(reply_at(reply, 1));
-    bool timed = ret->state == KEY_DELAYED || ret->state == KEY_LEASED;
-    ret->due_ms = timed && due > 0 ? due : 0;
+    ret->due_at_ms = reply_integer(reply_at(reply, 3)); /* 0 for a key that waits for no moment */
+    int64_t left = ret->due_at_ms - reply_integer(reply_at(reply, 1));
+    ret->due_ms = left > 0 ? left : 0;
     key_history(reply, ret);
     return 0;
 }
