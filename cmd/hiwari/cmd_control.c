@@ -7,39 +7,66 @@
 #include "output.h"
 #include "verbs.h"
 
-static int control(const struct args *args, int (*verb)(struct queue *, struct err *),
-                   const char *said, const char *next, struct err *err)
+/* A batch that is over: the verb came too late, whatever it was. */
+static int control_refused(const char *batch, const char *done, int answer, struct err *err)
+{
+    if (answer == QUEUE_CANCELLED)
+        return err_set(err, ERR_CONFIG,
+                       "batch %s was cancelled for good, and is not %s: enqueue it again", batch,
+                       done);
+    return err_set(err, ERR_CONFIG,
+                   "batch %s is settled: no key waits or is worked on, so it is not %s; failed "
+                   "keys wait again with hiwari retry %s --all, and hiwari purge %s takes the "
+                   "batch out of Redis",
+                   batch, done, batch, batch);
+}
+
+struct control {
+    int (*verb)(struct queue *, struct err *);
+    const char *done; /* what the verb makes of a batch, for a refusal */
+    const char *said; /* when it was done */
+    const char *next; /* the verb that undoes it; NULL: none does */
+};
+
+static int control(const struct args *args, const struct control *c, struct err *err)
 {
     const char *batch = args_at(args, 0);
     CLEANUP(queue_close) struct queue *queue = NULL;
     int r = connect_batch(args, batch, &queue, err);
     if (r == 0)
-        r = verb(queue, err);
+        r = c->verb(queue, err);
     if (r == QUEUE_GONE)
         return connect_gone(queue, batch, err);
+    if (r == QUEUE_SETTLED || r == QUEUE_CANCELLED)
+        return control_refused(batch, c->done, r, err);
     if (r < 0)
         return r;
-    printf("%s %s", batch, said);
-    if (next)
-        printf("; to go on: hiwari %s %s", next, batch);
+    printf("%s %s", batch, c->said);
+    if (c->next)
+        printf("; to go on: hiwari %s %s", c->next, batch);
     printf("\n");
     return 0;
 }
 
 int cmd_pause(const struct args *args, struct err *err)
 {
-    return control(args, queue_pause, "is paused: workers finish what they hold", "resume", err);
+    static const struct control pause = {queue_pause, "paused",
+                                         "is paused: workers finish what they hold", "resume"};
+    return control(args, &pause, err);
 }
 
 int cmd_resume(const struct args *args, struct err *err)
 {
-    return control(args, queue_resume, "goes on", NULL, err);
+    static const struct control resume = {queue_resume, "resumed", "goes on", NULL};
+    return control(args, &resume, err);
 }
 
 int cmd_cancel(const struct args *args, struct err *err)
 {
-    return control(args, queue_cancel,
-                   "is cancelled: workers drop their keys; results and records stay", NULL, err);
+    static const struct control cancel = {
+        queue_cancel, "cancelled",
+        "is cancelled: workers drop their keys; results and records stay", NULL};
+    return control(args, &cancel, err);
 }
 
 int cmd_purge(const struct args *args, struct err *err)

@@ -183,6 +183,33 @@ def enqueue_some(tmp, env, *more):
                    cli.FOOTBALL / "spec.json", "--dest", tmp / "out", "--limit", "3", *more, env=env)
 
 
+def refused(env, verb, *words):
+    """The verb is refused with these words, and the batch stays as it is."""
+    before = cli.run_json("status", "foot", env=env)["state"]
+    done = cli.run(verb, "foot", code=78, env=env)
+    cli.says(done.stderr, "foot", *words)
+    assert done.stdout == "" and cli.run_json("status", "foot", env=env)["state"] == before, done
+
+
+def test_a_settled_batch_is_not_said_to_be_paused_resumed_or_cancelled():
+    with cli.scratch() as tmp, cli.redis() as url:
+        env = {**os.environ, "HIWARI_REDIS": url}
+        enqueue_some(tmp, env)
+        cli.run("--batch", "foot", "--snapshot", tmp / "snapshot", program=cli.WORKER, env=env)
+        for verb, done in [("pause", "paused"), ("resume", "resumed"), ("cancel", "cancelled")]:
+            refused(env, verb, "is settled", f"is not {done}", "hiwari retry foot --all", "hiwari purge foot")
+
+
+def test_a_cancelled_batch_is_not_said_to_be_paused_or_resumed():
+    with cli.scratch() as tmp, cli.redis() as url:
+        env = {**os.environ, "HIWARI_REDIS": url}
+        enqueue_some(tmp, env)
+        for verb in ("resume", "pause", "pause", "resume", "cancel", "cancel"):
+            cli.says(cli.run(verb, "foot", env=env).stdout, "foot ")  # twice is once
+        for verb, done in [("pause", "paused"), ("resume", "resumed")]:
+            refused(env, verb, "was cancelled", f"is not {done}", "enqueue it again")
+
+
 def test_status_exits_1_when_keys_wait_and_no_worker_was_seen_for_two_minutes():
     with cli.scratch() as tmp, cli.redis() as url:
         env = {**os.environ, "HIWARI_REDIS": url}
