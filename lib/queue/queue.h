@@ -201,7 +201,8 @@ const char *key_state_name(enum key_state state);
 
 struct queue_worker {
     char *id, *node;
-    int64_t leased, done, seen_ms; /* seen_ms: how long ago */
+    int64_t leased, done; /* leased: by the records of the keys */
+    int64_t seen_ms;      /* how long ago */
 };
 struct queue_failure {
     char *key, *class, *error;
@@ -214,7 +215,8 @@ struct queue_status {
     double rate_per_s;               /* of the last minute; 0 when unknown */
     double eta_s;                    /* negative when unknown */
     int64_t worker_count;            /* seen within two minutes */
-    struct queue_worker *workers;    /* at most 100, seen last first */
+    struct queue_worker *workers;    /* at most 100, seen last first; none whose time of being seen
+                                        is another server's clock's and still to come */
     int n_workers;
     struct queue_failure *failures; /* at most 100 */
     int n_failures;

@@ -75,16 +75,6 @@ static double rate_of(const redisReply *slots, int64_t now_ms, int64_t made_ms)
     return (double)done / (seconds > 1 ? seconds : 1);
 }
 
-static int64_t count_words(const char *s)
-{
-    int64_t n = 0;
-    for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
-        n++;
-        s += strcspn(s, " ");
-    }
-    return n;
-}
-
 static void status_workers(const redisReply *reply, struct queue_status *status)
 {
     int64_t now_ms = reply_integer(reply_at(reply, STATUS_NOW));
@@ -104,11 +94,68 @@ static void status_workers(const redisReply *reply, struct queue_status *status)
         status->workers[i] = (struct queue_worker){
             .id = mem_strdup(reply_text(reply_at(seen, 2 * at))),
             .node = mem_strdup(names[2]),
-            .leased = count_words(worker[3]),
             .done = field_integer(worker[2], 0),
             .seen_ms = ago > 0 ? ago : 0,
         };
     }
+}
+
+/* The command that reads the records of what a worker held when it was heard of; false: nothing. */
+static bool held_cmd(const struct queue *queue, const char *worker, struct redis_cmd *cmd)
+{
+    CLEANUP(mem_free_chars) char *text = mem_strdup(worker);
+    char *fields[4], *next = NULL;
+    fields_split(text, fields, 4);
+    for (char *key = strtok_r(fields[3], " ", &next); key; key = strtok_r(NULL, " ", &next)) {
+        if (cmd->n == 0) {
+            redis_cmd_addz(cmd, "HMGET");
+            redis_cmd_addz(cmd, queue->names[NAME_RECORDS]);
+        }
+        redis_cmd_addz(cmd, key + (*key == '!'));
+    }
+    return cmd->n > 0;
+}
+
+/* How many of these records are of keys that are leased to the worker with this number. */
+static int64_t held_count(const redisReply *records, int64_t number)
+{
+    int64_t n = 0;
+    for (size_t i = 0; records && i < records->elements; i++) {
+        CLEANUP(mem_free_chars) char *record = mem_strdup(reply_text(reply_at(records, i)));
+        char *fields[RECORD_FIELDS];
+        fields_split(record, fields, RECORD_FIELDS);
+        n += strcmp(fields[RECORD_STATE], "l") == 0 &&
+             field_integer(fields[RECORD_WORKER], 0) == number;
+    }
+    return n;
+}
+
+/* What each worker holds. Its own text is true of a worker that goes on leasing; one that was
+ * killed never hears that its keys were taken back, so the keys' records are asked. There may be
+ * ten thousand, too many for one script: each worker's are a command, all in one go. */
+static int status_held(struct queue *queue, const redisReply *workers, struct queue_status *status,
+                       struct err *err)
+{
+    struct redis_cmd cmds[QUEUE_STEP] = {0};
+    redisReply *replies[QUEUE_STEP] = {0};
+    struct queue_worker *holders[QUEUE_STEP];
+    int64_t numbers[QUEUE_STEP];
+    size_t n = 0;
+    for (int i = 0; i < status->n_workers && i < QUEUE_STEP; i++) {
+        const char *text = reply_text(reply_at(workers, (size_t)i));
+        if (!held_cmd(queue, text, &cmds[n]))
+            continue;
+        holders[n] = &status->workers[i];
+        numbers[n++] = strtoll(text, NULL, 10);
+    }
+    int r = n ? redis_run(queue->redis, cmds, n, replies, err) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (r == 0)
+            holders[i]->leased = held_count(replies[i], numbers[i]);
+        reply_free(replies[i]);
+        redis_cmd_deinit(&cmds[i]);
+    }
+    return r;
 }
 
 /* "class\ntext" in two. */
@@ -170,8 +217,15 @@ int queue_status(struct queue *queue, struct queue_status *ret, struct err *err)
     queue_cmd(queue, &cmd, SCRIPT_STATUS);
     CLEANUP(reply_free) redisReply *reply = NULL;
     int r = queue_run(queue, &cmd, &reply, err);
+    if (r != 0)
+        return r;
+    struct queue_status status;
+    status_take(reply, &status);
+    r = status_held(queue, reply_at(reply, STATUS_WORKERS), &status, err);
     if (r == 0)
-        status_take(reply, ret);
+        *ret = status;
+    else
+        queue_status_free(&status);
     return r;
 }
 

@@ -52,6 +52,7 @@ def test_two_workers_at_once_are_killed_and_the_third_settles():
         there = batch.written()
         batch.finish()
         batch.check()
+        assert [w["leased"] for w in batch.status()["workers"]] in ([0, 0], [0, 0, 0]), batch.status()
         kept = batch.written()
         assert all(kept[key] == when for key, when in there.items()), "a result was replaced"
 

@@ -787,6 +787,70 @@ START_TEST(test_workers_not_seen_for_long_are_dropped)
 }
 END_TEST
 
+/* How many keys status says that the worker holds; -1 when it does not list it. */
+static int64_t holds(const struct worker_id *worker)
+{
+    int64_t leased = -1;
+    struct queue_status status = status_now();
+    for (int i = 0; i < status.n_workers; i++)
+        if (strcmp(status.workers[i].id, worker->id) == 0)
+            leased = status.workers[i].leased;
+    queue_status_free(&status);
+    return leased;
+}
+
+START_TEST(test_a_worker_that_lost_its_keys_holds_them_no_more)
+{
+    batch_short_leases(4, 100);
+    struct lease_set lost = lease_some(&w1, 3, 3);
+    ck_assert_int_eq(holds(&w1), 3);
+    clock_sleep_ms(120);
+    redis_do("HSET hiwari:{b}:batch lease_ms 60000");
+    struct lease_set taken = lease_some(&w2, 2, 2); /* and the other two wait */
+    ck_assert_int_eq(holds(&w1), 0);
+    ck_assert_int_eq(holds(&w2), 2);
+    counts_are(2, 0, 2, 0, 0);
+    lease_set_free(&lost);
+    lease_set_free(&taken);
+}
+END_TEST
+
+START_TEST(test_a_key_that_is_held_alone_is_counted)
+{
+    batch_usual(1);
+    for (int i = 0; i < 2; i++) {
+        struct lease_ref ref = lease_one(&w1);
+        ck_assert_int_eq(renew_one(&w1, &ref, true), LEASE_OK);
+        ck_assert_int_eq(release_one(&w1, &ref), LEASE_OK);
+        ref_free(&ref);
+    }
+    struct lease_ref ref = lease_one(&w1);
+    ck_assert_int_eq(holds(&w1), 1);
+    ref_free(&ref);
+}
+END_TEST
+
+START_TEST(test_who_was_seen_in_the_future_is_not_known_to_be_alive)
+{
+    batch_usual(2);
+    struct lease_ref a = lease_one(&w1), b = lease_one(&w2);
+    for (int i = 0; i < 150; i++) /* more than status tells of */
+        redis_do("ZADD hiwari:{b}:seen 9000000000000 ahead-%d", i);
+    redis_do("ZADD hiwari:{b}:seen 9000000000000 worker-1");
+    struct queue_status status = status_now();
+    ck_assert_int_eq(status.worker_count, 1);
+    ck_assert_int_eq(status.n_workers, 1);
+    ck_assert_str_eq(status.workers[0].id, "worker-2");
+    queue_status_free(&status);
+    ck_assert_int_eq(renew_one(&w1, &a, true), LEASE_OK); /* seen by this server's clock */
+    status = status_now();
+    ck_assert_int_eq(status.worker_count, 2);
+    queue_status_free(&status);
+    ref_free(&a);
+    ref_free(&b);
+}
+END_TEST
+
 static Suite *queue_suite(void)
 {
     Suite *suite = suite_create("queue");
@@ -831,6 +895,9 @@ static Suite *queue_suite(void)
     tcase_add_test(t, test_scripts_that_the_server_forgot_are_sent_again);
     tcase_add_test(t, test_a_worker_that_leaves_is_forgotten);
     tcase_add_test(t, test_workers_not_seen_for_long_are_dropped);
+    tcase_add_test(t, test_a_worker_that_lost_its_keys_holds_them_no_more);
+    tcase_add_test(t, test_a_key_that_is_held_alone_is_counted);
+    tcase_add_test(t, test_who_was_seen_in_the_future_is_not_known_to_be_alive);
     return suite;
 }
 
