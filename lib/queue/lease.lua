@@ -31,6 +31,17 @@ if not number then
     end
     number, last, finished, held = tostring(call('HINCRBY', BATCH, 'workers', 1)), '', '0', ''
     call('HSET', NAMES, number, worker .. '|' .. ARGV[3] .. '|' .. ARGV[4])
+    -- A name outlives its worker, whose number stands in records. It goes NAMES_KEPT workers
+    -- later, or, if its worker is still there then, so many later again.
+    local early = {}
+    for n = number - NAMES_KEPT, math.max(1, number - STEP * NAMES_KEPT), -NAMES_KEPT do
+        early[#early + 1] = n
+    end
+    for i, name in ipairs(#early > 0 and call('HMGET', NAMES, unpack(early)) or {}) do
+        if name and call('HEXISTS', WORKERS, string.match(name, '^[^|]*')) == 0 then
+            call('HDEL', NAMES, early[i])
+        end
+    end
     -- end
 end
 

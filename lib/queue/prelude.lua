@@ -24,6 +24,7 @@ local BACKOFF_MAX_MS = 60000
 local POISON = 2           -- interruptions from which on a key is leased alone
 local LINEAGE = 9          -- ended leases that are kept of a key
 local FORGET_MS = 600000   -- a worker not seen for so long is dropped
+local NAMES_KEPT = 20000   -- so many workers may come until the name of one that is gone is dropped
 local HOLD_MS = 30000      -- how long a reopened batch keeps from settling while keys are moved
 
 local call = redis.call

@@ -18,7 +18,8 @@
  *   …:history             hash: key -> its ended leases, at most nine
  *   …:workers             hash: worker -> number, last call, keys done, keys held
  *   …:seen                sorted set of workers by when they were heard of
- *   …:names               hash: number -> worker, pod, node; records name workers by number
+ *   …:names               hash: number -> worker, pod, node, since records name workers by number;
+ *                         of those that are there and the last twenty thousand
  *   …:rate                hash: ten seconds -> keys done in them; the last eight
  *   …:locks               hash: what -> holder and deadline
  *

@@ -232,7 +232,8 @@ int queue_batch_json(struct queue *queue, char **ret, struct err *err);
 int queue_list(struct queue *queue, char ***ret_names, int *ret_n, struct err *err);
 
 struct queue_lease_record { /* one of a key's last leases, newest last; at most 10 */
-    char *worker, *node, *token;
+    char *worker, *node;    /* "#17" and "": of a worker whose name is kept no more */
+    char *token;
     char *why; /* it ended: done, released, moved (by reconcile), interrupted (lost after work had
                   begun), expired (lost before), or a class of queue_fail; "" while held */
     int64_t start_ms, end_ms; /* server's wall clock; end_ms 0 while held */
@@ -245,10 +246,9 @@ struct queue_key {
     int interruptions;
     int64_t ms, rows;    /* of a done key; -1 when unknown */
     char *class, *error; /* of the last failure, "" if none */
-    char *worker;
-    int64_t due_ms; /* delayed: until due; leased: until the deadline; else 0 */
-    int64_t
-        due_at_ms; /* the same moment by the server's wall clock, also when it is past; else 0 */
+    char *worker;        /* as in a lease record; "" if none */
+    int64_t due_ms;      /* delayed: until due; leased: until the deadline; else 0 */
+    int64_t due_at_ms;   /* the same moment, perhaps past, by the server's wall clock; else 0 */
     struct queue_lease_record *leases;
     int n_leases;
 };

@@ -270,7 +270,8 @@ static bool key_take(const char *name, const char *record, struct queue_key *ret
     return true;
 }
 
-/* "id|pod|node" of worker `number` among the pairs that follow the sixth element. */
+/* "id|pod|node" of worker `number` among the pairs that follow the sixth element; a number that has
+ * no name any more is told as such. */
 static void worker_name(const redisReply *reply, const char *number, char **ret_id, char **ret_node)
 {
     const char *name = "";
@@ -280,7 +281,7 @@ static void worker_name(const redisReply *reply, const char *number, char **ret_
     CLEANUP(mem_free_chars) char *text = mem_strdup(name);
     char *parts[3];
     fields_split(text, parts, 3);
-    *ret_id = mem_strdup(parts[0]);
+    *ret_id = *name || !*number ? mem_strdup(parts[0]) : mem_printf("#%s", number);
     *ret_node = mem_strdup(parts[2]);
 }
 

@@ -787,6 +787,51 @@ START_TEST(test_workers_not_seen_for_long_are_dropped)
 }
 END_TEST
 
+/* A worker that comes when so many have come before it, and takes a key. */
+static void worker_comes_after(int64_t others, const char *id)
+{
+    const struct worker_id worker = {.id = id, .pod = "pod", .node = "node-c"};
+    redis_do("HSET hiwari:{b}:batch workers %lld", (long long)others);
+    struct lease_ref ref = lease_one(&worker);
+    ref_free(&ref);
+}
+
+/* The only lease of a key. */
+static void leased_by(const char *name, const char *worker, const char *node, const char *why)
+{
+    struct queue_key key = show(name);
+    ck_assert_str_eq(key.worker, worker);
+    ck_assert_int_eq(key.n_leases, 1);
+    ck_assert_str_eq(key.leases[0].worker, worker);
+    ck_assert_str_eq(key.leases[0].node, node);
+    ck_assert_str_eq(key.leases[0].why, why);
+    queue_key_free(&key);
+}
+
+START_TEST(test_names_of_workers_outlive_them_but_not_for_ever)
+{
+    batch_usual(6);
+    struct lease_ref done = lease_one(&w1), held = lease_one(&w2);
+    ck_assert_int_eq(done_one(&w1, &done), LEASE_OK);
+    ck_ok(queue_leave(queue, &w1, &err));
+    worker_comes_after(19999, "worker-20000");
+    leased_by("k000", "worker-1", "node-a", "done");
+    worker_comes_after(20000, "worker-20001");
+    leased_by("k000", "#1", "", "done");
+    worker_comes_after(20001, "worker-20002");
+    leased_by("k001", "worker-2", "node-b", ""); /* it is still there */
+    ck_assert_int_eq(done_one(&w2, &held), LEASE_OK);
+    ck_ok(queue_leave(queue, &w2, &err));
+    leased_by("k001", "worker-2", "node-b", "done");
+    worker_comes_after(40001, "worker-40002");
+    leased_by("k001", "#2", "", "done");
+    leased_by("k004", "worker-20002", "node-c", "");
+    redis_says(":4", "HLEN hiwari:{b}:names");
+    ref_free(&done);
+    ref_free(&held);
+}
+END_TEST
+
 /* How many keys status says that the worker holds; -1 when it does not list it. */
 static int64_t holds(const struct worker_id *worker)
 {
@@ -895,6 +940,7 @@ static Suite *queue_suite(void)
     tcase_add_test(t, test_scripts_that_the_server_forgot_are_sent_again);
     tcase_add_test(t, test_a_worker_that_leaves_is_forgotten);
     tcase_add_test(t, test_workers_not_seen_for_long_are_dropped);
+    tcase_add_test(t, test_names_of_workers_outlive_them_but_not_for_ever);
     tcase_add_test(t, test_a_worker_that_lost_its_keys_holds_them_no_more);
     tcase_add_test(t, test_a_key_that_is_held_alone_is_counted);
     tcase_add_test(t, test_who_was_seen_in_the_future_is_not_known_to_be_alive);
