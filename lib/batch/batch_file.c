@@ -373,3 +373,25 @@ int batch_file_read(struct store *store, struct batch_file **ret, int64_t *ret_g
         *ret_generation = generation;
     return r;
 }
+
+int batch_file_compare(const struct batch_file *file, const struct batch_file *there,
+                       const struct store *store, struct err *err)
+{
+    if (!there || strcmp(file->incarnation, there->incarnation) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "batch %s in Redis (incarnation %.8s) is not the one in %s (batch %s, "
+                   "incarnation %.8s): enqueue it again",
+                   file->name, file->incarnation, store_url(store), there->name,
+                   there->incarnation);
+}
+
+int batch_file_check(const struct batch_file *file, struct store *store, struct err *err)
+{
+    CLEANUP(batch_file_free) struct batch_file *there = NULL;
+    struct err why = {0};
+    int r = batch_file_read(store, &there, NULL, &why);
+    if (r < 0)
+        return err_set(err, r == ERR_INPUT ? ERR_CONFIG : r, "%s", why.text);
+    return batch_file_compare(file, there, store, err);
+}

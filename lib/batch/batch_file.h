@@ -72,6 +72,15 @@ MEM_CLEANUP(batch_file_free, struct batch_file *);
 int batch_file_read(struct store *store, struct batch_file **ret, int64_t *ret_generation,
                     struct err *err);
 
+/* Is the destination this batch's? ERR_CONFIG when `there`, its `_batch.json`, is another batch's
+ * or another incarnation's, for which nobody but that one may write or take away `_SUCCESS`. NULL:
+ * there is none, and nothing speaks against it. */
+int batch_file_compare(const struct batch_file *file, const struct batch_file *there,
+                       const struct store *store, struct err *err);
+/* The same with the one that is in the destination now; one that cannot be read is ERR_CONFIG too.
+ */
+int batch_file_check(const struct batch_file *file, struct store *store, struct err *err);
+
 /* What the batch knows about its store, which is open: whether it honours conditional writes. */
 void batch_file_tell(const struct batch_file *file, struct store *store);
 

@@ -107,12 +107,9 @@ static int find_in_store(struct reconciling *c, struct err *err)
     if (c->batch && strcmp(c->batch->dest, store_url(c->store)) != 0)
         return err_set(err, ERR_CONFIG, "batch %s in Redis has the destination %s, not %s",
                        c->options->batch, c->batch->dest, store_url(c->store));
-    if (c->batch && there && strcmp(c->batch->incarnation, there->incarnation) != 0)
-        return err_set(err, ERR_CONFIG,
-                       "batch %s in Redis (incarnation %.8s) is not the one in %s (batch %s, "
-                       "incarnation %.8s): enqueue it again",
-                       c->options->batch, c->batch->incarnation, store_url(c->store), there->name,
-                       there->incarnation);
+    r = c->batch ? batch_file_compare(c->batch, there, c->store, err) : 0;
+    if (r < 0)
+        return r;
     if (!c->batch && (!there || strcmp(there->name, c->options->batch) != 0))
         return not_known(c, err);
     if (!c->batch) {
@@ -238,7 +235,7 @@ static int move_keys(struct reconciling *c, const struct wish *wishes, int64_t n
                                        .to_done = wish->to_done,
                                        .expect = wish->expect};
     }
-    int r = settle_reopen(c->options->queue, c->store, err);
+    int r = settle_reopen(c->options->queue, c->batch, c->store, err);
     if (r == 0)
         r = queue_move(c->options->queue, moves, n, err);
     for (int64_t k = 0; r == 0 && k < n; k++) {

@@ -39,7 +39,7 @@ static int reopen_and_move(const struct retry_keys_options *options, int64_t *re
     if (r == 0)
         batch_file_tell(batch, store);
     if (r == 0)
-        r = settle_reopen(options->queue, store, err);
+        r = settle_reopen(options->queue, batch, store, err);
     if (r == 0)
         r = queue_retry(options->queue, options->keys, options->n_keys, ret_moved, err);
     return r;
@@ -57,6 +57,8 @@ int retry_keys_run(const struct retry_keys_options *options, struct retry_keys_r
     if (r == 0)
         r = count_failed(options, &status, &failed, err);
     result.workers = status.worker_count;
+    if (r == 0 && strcmp(status.state, "cancelled") == 0)
+        r = QUEUE_CANCELLED; /* before anything is touched: others may have the destination */
     queue_status_free(&status);
     if (r == 0 && failed > 0)
         r = reopen_and_move(options, &result.moved, err);

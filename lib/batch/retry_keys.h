@@ -20,7 +20,8 @@ struct retry_keys_result {
 };
 
 /* `_SUCCESS` is deleted before the first key moves. ERR_INPUT: a named key is not in the batch;
- * ERR_CONFIG: no such batch. */
+ * ERR_CONFIG: no such batch, it was cancelled, or its destination is another one's
+ * by now. */
 int retry_keys_run(const struct retry_keys_options *options, struct retry_keys_result *ret,
                    struct err *err);
 

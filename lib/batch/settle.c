@@ -43,10 +43,13 @@ static void settling_deinit(struct settling *s)
 }
 MEM_CLEANUP_VALUE(settling_deinit, struct settling);
 
-int settle_reopen(struct queue *queue, struct store *store, struct err *err)
+int settle_reopen(struct queue *queue, const struct batch_file *batch, struct store *store,
+                  struct err *err)
 {
     int64_t epoch;
-    int r = queue_reopen(queue, &epoch, err);
+    int r = batch_file_check(batch, store, err);
+    if (r == 0)
+        r = queue_reopen(queue, &epoch, err);
     if (r != 0)
         return r;
     fault_point("reopened");
@@ -222,12 +225,14 @@ static void describe_columns(const struct settling *s)
 
 /* ---- the whole ---- */
 
-/* First what stands there, then the keys. */
+/* First whose destination it is and what stands there, then the keys. */
 static int look(struct settling *s, struct err *err)
 {
     const struct settle_options *options = s->options;
     CLEANUP(str_deinit) struct str tail = {0};
-    int r = store_get(options->store, BATCH_MANIFEST, 1, &tail, &s->seen_generation, err);
+    int r = batch_file_check(options->batch, options->store, err);
+    if (r == 0)
+        r = store_get(options->store, BATCH_MANIFEST, 1, &tail, &s->seen_generation, err);
     if (r >= 0)
         r = store_get(options->store, BATCH_SUCCESS, 0, &s->stood, &s->stood_generation, err);
     return r < 0 ? r : settle_keys_look(&s->keys, err);

@@ -38,10 +38,13 @@ struct settle_result {
 };
 
 /* Before keys of a batch move again: settling in progress becomes stale, `_SUCCESS` is deleted.
- * Then the keys may be moved. 0 or QUEUE_GONE. */
-int settle_reopen(struct queue *queue, struct store *store, struct err *err);
+ * Then the keys may be moved. 0, QUEUE_GONE, QUEUE_CANCELLED; ERR_CONFIG, and nothing was touched,
+ * when the destination is another batch's by now. */
+int settle_reopen(struct queue *queue, const struct batch_file *batch, struct store *store,
+                  struct err *err);
 
-/* 0: the batch is settled, by this call or before it (then epoch is 0). */
+/* 0: the batch is settled, by this call or before it (then epoch is 0). ERR_CONFIG: another batch
+ * has the destination; nothing was written. */
 int settle_run(const struct settle_options *options, struct settle_result *ret, struct err *err);
 
 #endif

@@ -99,6 +99,6 @@ int settle_keys_look(struct settle_keys *keys, struct err *err)
 int settle_keys_put_back(struct settle_keys *keys, struct err *err)
 {
     const struct settle_options *o = keys->options;
-    int r = settle_reopen(o->queue, o->store, err);
+    int r = settle_reopen(o->queue, o->batch, o->store, err);
     return r == 0 ? queue_move(o->queue, keys->moves, keys->n_moves, err) : r;
 }

@@ -191,7 +191,8 @@ int queue_settle_finish(struct queue *queue, const struct settle_lease *lease,
 /* Before a key of a settled (or settling) batch moves again: state back to running with a higher
  * epoch, so that a settling in progress becomes stale. The caller then deletes _SUCCESS, and only
  * then moves keys, within half a minute; until queue_retry or queue_move has ended nobody settles.
- * QUEUE_BUSY: by now another unsettled batch has the destination; err says which. */
+ * QUEUE_CANCELLED; QUEUE_BUSY: by now another unsettled batch has the destination; err says which.
+ */
 int queue_reopen(struct queue *queue, int64_t *ret_epoch, struct err *err);
 
 /* ---- looking ---- */

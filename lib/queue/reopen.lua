@@ -2,7 +2,7 @@
 -- Copyright The hiwari authors
 -- reopen.lua - keys of the batch are about to move, or have moved.
 -- ARGV: incarnation, begin; or end, epoch that the begin answered
--- {OK, epoch}
+-- {OK, epoch} or {CANCELLED}
 local b = batch_open(ARGV[1])
 if not b then
     return {'GONE'}
@@ -13,6 +13,9 @@ if ARGV[2] == 'end' then
         call('HDEL', BATCH, 'hold')
     end
     return {'OK', b.epoch}
+end
+if b.cancelled then
+    return {'CANCELLED'}
 end
 -- step: reopen.begin
 -- A settling in progress becomes stale, and none begins before the keys have moved (or the mover

@@ -235,10 +235,10 @@ static void settle(struct courier *c)
     } else if (r == ERR_WRITE) {
         c->err = err;
         end(c, EXIT_WRITE);
+    } else if (r == ERR_CONFIG || r == ERR_BUG) {
+        on_error(c, &err);
     } else if (r < 0) {
         log_warn("the batch could not be settled: trying again", LOG_S("error", err.text));
-        if (r == ERR_CONFIG || r == ERR_BUG)
-            on_error(c, &err);
     }
 }
 

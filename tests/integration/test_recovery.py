@@ -123,6 +123,34 @@ def test_a_success_that_does_not_belong_there_is_replaced():
         batch.check()
 
 
+def test_a_batch_whose_destination_passed_on_leaves_it_alone():
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 3)
+        intruder = batch.dest / f"{batch.redis_cli('ZRANGE', 'hiwari:{fb}:pending', 1, 1).strip()}.zip"
+        intruder.write_bytes(b"not a zip")
+        batch.finish()
+        intruder.unlink()
+        other = hiwari.Batch(batch.tmp, batch.redis, batch.snapshot, batch.spec, "other")
+        other.workers = batch.workers
+        other.enqueue("--limit", 5)
+        other.finish()
+        files = [(batch.dest / name).read_bytes() for name in ("_SUCCESS", "_manifest.jsonl")]
+        cli.says(batch.hiwari("retry", batch.name, "--all", code=78).stderr, "is not the one in", "(batch other, ")
+        assert files == [(batch.dest / name).read_bytes() for name in ("_SUCCESS", "_manifest.jsonl")]
+        assert (batch.status()["state"], other.status()["state"]) == ("settled", "settled")
+
+
+def test_a_worker_that_would_settle_into_the_destination_of_another_batch_ends_with_78():
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 3)
+        file = json.loads((batch.dest / "_batch.json").read_text())
+        (batch.dest / "_batch.json").write_text(json.dumps({**file, "incarnation": "f" * 32}))
+        worker = batch.worker()
+        worker.wait(78)
+        cli.says(worker.text(), "is not the one in")
+        assert not batch.has_success() and not (batch.dest / "_manifest.jsonl").exists()
+
+
 def test_a_result_that_vanished_before_settling_is_computed_again():
     needs_faults()
     with hiwari.football() as batch:

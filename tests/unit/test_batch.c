@@ -275,6 +275,71 @@ START_TEST(test_with_failures_there_is_a_manifest_and_no_success)
 }
 END_TEST
 
+/* By now another batch has the destination, and is settled. */
+static void destination_passes_on(void)
+{
+    CLEANUP(str_deinit) struct str text = {0};
+    CLEANUP(batch_file_free) struct batch_file *other = fixture_batch();
+    free(other->name);
+    other->name = mem_strdup("other");
+    strcpy(other->incarnation, "fedcba9876543210fedcba9876543210");
+    batch_file_print(other, &text);
+    ok(store_put(store, BATCH_FILE, text.s, text.len, STORE_EXPECT_ANYTHING, NULL, &err));
+    ok(store_put(store, BATCH_SUCCESS, "its", 3, STORE_EXPECT_NOTHING, NULL, &err));
+}
+
+START_TEST(test_retry_leaves_alone_what_another_batch_has_in_the_destination)
+{
+    struct fill_result filled;
+    struct settle_result settled;
+    struct retry_keys_options options = {.queue = queue, .batch = "b"};
+    struct retry_keys_result retried;
+    announce();
+    fill(&filled);
+    work("2020-01-03");
+    ok(settle(&settled));
+    destination_passes_on();
+    gives(ERR_CONFIG, retry_keys_run(&options, &retried, &err));
+    ck_assert_msg(strstr(err.text, "is not the one in"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "(batch other, "), "%s", err.text);
+    ck_assert(is_there(BATCH_SUCCESS));
+    assert_status("settled 4/1");
+}
+END_TEST
+
+START_TEST(test_retry_of_a_cancelled_batch_touches_nothing)
+{
+    struct fill_result filled;
+    struct retry_keys_options options = {.queue = queue, .batch = "b"};
+    struct retry_keys_result retried;
+    fill(&filled);
+    work("2020-01-03");
+    ok(queue_cancel(queue, &err));
+    ok(store_put(store, BATCH_SUCCESS, "its", 3, STORE_EXPECT_NOTHING, NULL, &err));
+    gives(ERR_CONFIG, retry_keys_run(&options, &retried, &err));
+    ck_assert_msg(strstr(err.text, "was cancelled"), "%s", err.text);
+    ck_assert(is_there(BATCH_SUCCESS));
+    assert_status("cancelled 4/1");
+}
+END_TEST
+
+START_TEST(test_nobody_settles_a_batch_into_the_destination_of_another)
+{
+    struct fill_result filled;
+    struct settle_result settled;
+    announce();
+    fill(&filled);
+    work(NULL);
+    destination_passes_on();
+    gives(ERR_CONFIG, settle(&settled));
+    ck_assert_msg(strstr(err.text, "is not the one in"), "%s", err.text);
+    ck_assert(is_there(BATCH_SUCCESS) && !is_there(BATCH_MANIFEST));
+    assert_status("running 5/0");
+    ok(store_put(store, BATCH_FILE, "{", 1, STORE_EXPECT_ANYTHING, NULL, &err));
+    gives(ERR_CONFIG, settle(&settled)); /* who knows whose it is */
+}
+END_TEST
+
 START_TEST(test_settling_puts_back_a_key_without_a_result)
 {
     struct fill_result filled;
@@ -526,6 +591,9 @@ static Suite *batch_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_results_that_are_there_are_done_and_the_rest_is_worked_on);
     tcase_add_test(tc, test_with_failures_there_is_a_manifest_and_no_success);
+    tcase_add_test(tc, test_retry_leaves_alone_what_another_batch_has_in_the_destination);
+    tcase_add_test(tc, test_retry_of_a_cancelled_batch_touches_nothing);
+    tcase_add_test(tc, test_nobody_settles_a_batch_into_the_destination_of_another);
     tcase_add_test(tc, test_settling_puts_back_a_key_without_a_result);
     tcase_add_test(tc, test_a_batch_of_many_keys_settles_slice_by_slice);
     tcase_add_test(tc, test_a_filling_batch_does_not_settle);

@@ -98,6 +98,8 @@ START_TEST(test_a_cancelled_batch_gives_up_name_and_destination)
 {
     batch_usual(1);
     ck_ok(queue_cancel(queue, &err));
+    int64_t epoch;
+    ck_gives(QUEUE_CANCELLED, queue_reopen(queue, &epoch, &err));
     CLEANUP(queue_close) struct queue *other = queue_new();
     ck_ok(begin(other, "c", "inc-c", "file:///b"));
     ck_ok(begin(queue, "b", "inc-2", "file:///other"));
