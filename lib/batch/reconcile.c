@@ -4,7 +4,8 @@
  *
  * Three cases. Redis has not the batch: begin it again from `_batch.json`, under the same
  * incarnation. Redis has a part of it (an enqueue or a rebuild died): go on adding. Redis
- * has it whole: move what does not agree with the destination. */
+ * has it sealed: move what does not agree with the destination, and bring back what has no record
+ * any more, or none that can be read. */
 #include "batch/reconcile.h"
 
 #include <inttypes.h>
@@ -164,6 +165,11 @@ static bool wish_for(const struct reconciling *c, int64_t i, struct wish *ret)
     bool replace = c->options->replace_stale || c->batch->replace_stale;
     *ret = (struct wish){.i = i};
     bool there = fill_place_of(entry, replace, &ret->expect) == FILL_DONE;
+    if (!record->known) {
+        ret->to_done = there;
+        ret->why = there ? mem_strdup("its result is in the destination") : why_pending(entry);
+        return true;
+    }
     if (record->state == KEY_LEASED || record->state == KEY_PENDING ||
         record->state == KEY_DELAYED) {
         ret->to_done = true;
@@ -232,6 +238,7 @@ static int move_keys(struct reconciling *c, const struct wish *wishes, int64_t n
         moves[k] = (struct queue_move){.key = c->batch->keys[wish->i].key,
                                        .seen_state = c->records->records[wish->i].state,
                                        .seen_token = c->records->records[wish->i].token,
+                                       .seen_lost = !c->records->records[wish->i].known,
                                        .to_done = wish->to_done,
                                        .expect = wish->expect};
     }
@@ -270,10 +277,13 @@ static int compare_and_move(struct reconciling *c, struct err *err)
     for (int64_t i = 0; i < c->batch->n_keys; i++) {
         if (!wish_for(c, i, &wishes[n]))
             continue;
-        result_add(c->result, c->batch->keys[i].key, key_state_name(c->records->records[i].state),
-                   wishes[n].to_done, wishes[n].why);
+        const struct record *record = &c->records->records[i];
+        result_add(c->result, c->batch->keys[i].key,
+                   record->known ? key_state_name(record->state) : "lost", wishes[n].to_done,
+                   wishes[n].why);
         n++;
     }
+    c->result->rebuilt = c->records->known < c->batch->n_keys;
     bool unsettle = false;
     int r = success_is_missing(c, &unsettle, err);
     fault_point("reconcile-decided");
@@ -357,12 +367,6 @@ static int reconcile(struct reconciling *c, struct err *err)
     c->result->durable = c->batch->settings.durable && !c->options->dry_run;
     if (c->result->rebuilt || !c->sealed)
         return rebuild(c, err);
-    if (c->records->known < c->batch->n_keys)
-        return err_set(err, ERR_CONFIG,
-                       "Redis has lost %" PRId64 " of the %" PRId64 " keys of batch %s: "
-                       "`hiwari purge %s`, then `hiwari reconcile %s --dest %s`",
-                       c->batch->n_keys - c->records->known, c->batch->n_keys, c->batch->name,
-                       c->batch->name, c->batch->name, c->batch->dest);
     return compare_and_move(c, err);
 }
 

@@ -21,7 +21,7 @@ struct reconcile_options {
 
 struct reconcile_move {
     char *key;
-    const char *from; /* "pending", "done", …, "lost" when Redis had no record of it */
+    const char *from; /* "pending", "done", …, "lost" when Redis had no record that can be read */
     const char *to;   /* "pending" or "done" */
     char *why;        /* "its result is not in the destination" … */
     bool moved;       /* false: dry run, or it changed while we looked */

@@ -74,6 +74,7 @@ static void add_move(struct settle_keys *keys, int64_t i, int64_t expect)
         (struct queue_move){.key = key,
                             .seen_state = record->state,
                             .seen_token = mem_strdup(record->known ? record->token : ""),
+                            .seen_lost = !record->known,
                             .expect = expect};
 }
 

@@ -30,7 +30,7 @@ for i, key in ipairs(names) do
     end
     if tail == nil then
         local lease, began = match(behind, '^|%a?(|%d*|(%d+)|)')
-        tail = lease and '|' .. lease .. now - began .. '|'
+        tail = lease and '|' .. lease .. math.max(0, now - began) .. '|' -- a clock may step back
         tails[behind] = tail or false
     end
     if head and tail and token ~= '' then

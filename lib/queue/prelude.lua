@@ -65,13 +65,20 @@ local function ahead(time, longest_ms)
     return time > now and time <= now + longest_ms + SLACK_MS
 end
 
+local function record_empty(s)
+    return {s = s, a = 0, i = 0, e = '', t = '', y = '', w = '', b = '', n = '', m = '', r = ''}
+end
+
+-- A record that cannot be read has no state.
 local function record_parse(text)
     if not text or #text == 1 then
-        return {s = text or 'p', a = 0, i = 0, e = '', t = '', y = '', w = '', b = '', n = '',
-                m = '', r = ''}
+        return record_empty(text or 'p')
     end
     local s, a, i, e, t, y, w, b, n, m, r = string.match(text,
         '^(%a)|(%d*)|(%d*)|([^|]*)|([^|]*)|(%a?)|(%d*)|(%d*)|(%d*)|([^|]*)|([^|]*)$')
+    if not s then
+        return record_empty()
+    end
     return {s = s, a = tonumber(a) or 0, i = tonumber(i) or 0, e = e, t = t, y = y, w = w, b = b,
             n = n, m = m, r = r}
 end
@@ -116,7 +123,8 @@ local function lineage_add(key, r, why)
     for line in string.gmatch(call('HGET', HISTORY, key) or '', '[^\n]+') do
         lines[#lines + 1] = line
     end
-    lines[#lines + 1] = r.w .. '|' .. r.t .. '|' .. r.b .. '|' .. now .. '|' .. why
+    local ended = math.max(now, tonumber(r.b) or 0) -- the clock may have stepped back
+    lines[#lines + 1] = r.w .. '|' .. r.t .. '|' .. r.b .. '|' .. ended .. '|' .. why
     call('HSET', HISTORY, key, table.concat(lines, '\n', math.max(1, #lines - LINEAGE + 1)))
 end
 

@@ -307,6 +307,7 @@ struct queue_move {
     const char *key;
     enum key_state seen_state;
     const char *seen_token;
+    bool seen_lost; /* instead: no record of it, or none that can be read */
     bool to_done;   /* the result is there: mark done */
     int64_t expect; /* generation to replace, when to pending */
     bool moved;     /* filled in */

@@ -95,10 +95,10 @@ int queue_retry(struct queue *queue, const char *const *keys, int64_t n, int64_t
 static void move_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
 {
     const struct queue_move *move = (const struct queue_move *)ctx + i;
-    const char state[] = {key_state_letter(move->seen_state), '\0'};
+    const char state[] = {move->seen_lost ? '\0' : key_state_letter(move->seen_state), '\0'};
     redis_cmd_addz(cmd, move->key);
     redis_cmd_addz(cmd, state);
-    redis_cmd_addz(cmd, move->seen_token ? move->seen_token : "");
+    redis_cmd_addz(cmd, move->seen_token && !move->seen_lost ? move->seen_token : "");
     redis_cmd_addz(cmd, move->to_done ? "d" : "p");
     if (move->expect != 0)
         redis_cmd_addi(cmd, move->expect);

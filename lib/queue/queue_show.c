@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
 /* queue_show.c - looking: a batch in numbers, one key, every key. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,6 +249,27 @@ void queue_status_free(struct queue_status *status)
 
 /* ---- one key ---- */
 
+/* Can the scripts read it (record_parse in prelude.lua)? What they cannot, they never change: then
+ * it is as good as none, whatever could be made out of it here. */
+static bool record_ok(const char *record)
+{
+    static const char kinds[] = "s00**y000**"; /* a letter, digits, anything, perhaps a letter */
+    if (isalpha((unsigned char)*record) && !record[1])
+        return true;
+    for (int i = 0; i < RECORD_FIELDS; i++) {
+        size_t len = strcspn(record, "|");
+        size_t digits = strspn(record, "0123456789");
+        bool letter = len == 1 && isalpha((unsigned char)*record);
+        if ((kinds[i] == 's' && !letter) || (kinds[i] == 'y' && len > 0 && !letter) ||
+            (kinds[i] == '0' && digits < len))
+            return false;
+        record += len;
+        if (i + 1 < RECORD_FIELDS && *record++ != '|')
+            return false;
+    }
+    return !*record;
+}
+
 /* What the record alone says; worker, class and error stay NULL. False: it cannot be read. */
 static bool key_take(const char *name, const char *record, struct queue_key *ret, char **ret_worker)
 {
@@ -255,7 +277,7 @@ static bool key_take(const char *name, const char *record, struct queue_key *ret
     char *fields[RECORD_FIELDS];
     fields_split(text, fields, RECORD_FIELDS);
     enum key_state state;
-    if (!key_state_of_letter(fields[RECORD_STATE][0], &state))
+    if (!record_ok(record) || !key_state_of_letter(fields[RECORD_STATE][0], &state))
         return false;
     *ret = (struct queue_key){
         .key = mem_strdup(name),

@@ -472,6 +472,61 @@ START_TEST(test_reconcile_marks_a_waiting_key_done_whose_result_is_there)
 }
 END_TEST
 
+/* The record of a key that is done, as a clock that stepped back once wrote it. */
+static void spoil_record(const char *key)
+{
+    free(redis_server_command(&server, "HSET hiwari:{b}:records %s d|0|0||7-t||1|9|-5|1|2", key));
+}
+
+static void lose_key(const char *key)
+{
+    free(redis_server_command(&server, "HDEL hiwari:{b}:records %s", key));
+    free(redis_server_command(&server, "SREM hiwari:{b}:done %s", key));
+}
+
+START_TEST(test_reconcile_brings_back_what_has_no_record_that_can_be_read)
+{
+    CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
+    CLEANUP(reconcile_result_free) struct reconcile_result again = {0};
+    struct settle_result settled;
+    whole_batch();
+    spoil_record("2020-01-01");
+    spoil_record("2020-01-02");
+    lose_key("2020-01-03");
+    lose_key("2020-01-04");
+    ok(store_delete(store, "2020-01-02.zip", STORE_EXPECT_ANYTHING, &err));
+    ok(store_delete(store, "2020-01-04.zip", STORE_EXPECT_ANYTHING, &err));
+    ok(reconcile(&result, false));
+    ck_assert(result.n_moves == 4 && result.to_done == 2 && result.to_pending == 2);
+    ck_assert(result.rebuilt && result.reopened && result.unchanged_since == 0);
+    ck_assert_str_eq(result.moves[1].from, "lost");
+    ck_assert(!is_there(BATCH_SUCCESS));
+    ck_assert_int_eq(work(NULL), 2);
+    ok(settle(&settled));
+    ck_assert_int_eq(settled.done, 5);
+    assert_sealed();
+    ok(reconcile(&again, false));
+    ck_assert_int_eq(again.n_moves, 0);
+}
+END_TEST
+
+START_TEST(test_settling_brings_back_a_key_whose_record_cannot_be_read)
+{
+    struct fill_result filled;
+    struct settle_result settled;
+    fill(&filled);
+    work(NULL);
+    spoil_record("2020-01-02");
+    ok(store_delete(store, "2020-01-02.zip", STORE_EXPECT_ANYTHING, &err));
+    gives(SETTLE_NOT_YET, settle(&settled));
+    ck_assert_int_eq(settled.put_back, 1);
+    ck_assert_int_eq(work(NULL), 1);
+    ok(settle(&settled));
+    ck_assert_int_eq(settled.epoch, 2);
+    assert_sealed();
+}
+END_TEST
+
 START_TEST(test_reconcile_without_redis_or_file_says_what_to_do)
 {
     CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
@@ -599,6 +654,8 @@ static Suite *batch_suite(void)
     tcase_add_test(tc, test_a_filling_batch_does_not_settle);
     tcase_add_test(tc, test_reconcile_moves_what_differs_and_gives_reasons);
     tcase_add_test(tc, test_reconcile_marks_a_waiting_key_done_whose_result_is_there);
+    tcase_add_test(tc, test_reconcile_brings_back_what_has_no_record_that_can_be_read);
+    tcase_add_test(tc, test_settling_brings_back_a_key_whose_record_cannot_be_read);
     tcase_add_test(tc, test_reconcile_without_redis_or_file_says_what_to_do);
 #ifndef NDEBUG
     tcase_add_test(tc, test_every_call_to_the_store_may_fail_while_settling);

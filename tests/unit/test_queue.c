@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
 /* test_queue.c - leases: who holds a key, when it comes back, what it costs. */
+#include <time.h>
+
 #include "queue/queue_impl.h"
 #include "queue_fixture.h"
 
@@ -578,6 +580,62 @@ START_TEST(test_a_key_done_at_once_tells_its_one_lease)
 }
 END_TEST
 
+/* As if the server's clock had stepped back since: the lease began an hour from now. */
+static struct lease_ref lease_from_the_future(void)
+{
+    struct lease_ref ref = lease_one(&w1);
+    int64_t begin = (int64_t)time(NULL) * 1000 + 3600000;
+    redis_do("HSET hiwari:{b}:records %s l|0|0||%s||1|%lld|||", ref.key, ref.token,
+             (long long)begin);
+    return ref;
+}
+
+START_TEST(test_a_clock_that_steps_back_ends_no_lease_before_its_begin)
+{
+    batch_usual(3);
+    struct lease_ref refs[] = {lease_from_the_future(), lease_from_the_future(),
+                               lease_from_the_future()};
+    ck_assert_int_eq(done_one(&w1, &refs[0]), LEASE_OK);
+    ck_assert_int_eq(fail_one(&w1, &refs[1], "input"), LEASE_OK);
+    ck_assert_int_eq(release_one(&w1, &refs[2]), LEASE_OK);
+    for (int i = 0; i < 3; i++) {
+        struct queue_key key = show(refs[i].key);
+        ck_assert_int_eq(key.n_leases, 1);
+        ck_assert_int_ge(key.leases[0].end_ms, key.leases[0].start_ms);
+        queue_key_free(&key);
+        ref_free(&refs[i]);
+    }
+    ck_assert_int_eq(fsck_findings(false), 0);
+}
+END_TEST
+
+/* Each was a record; the first was written by a clock that had stepped back. */
+START_TEST(test_a_record_that_cannot_be_read_is_told_of_with_the_way_out)
+{
+    static const char *const records[] = {"d|0|0||7-t||1|9|-5|1|2",
+                                          "rubbish",
+                                          "x",
+                                          "d|0|0||7-t||1|9|5|1",
+                                          "d|0|0||||||",
+                                          "d|0|0||7-t||1|9|5|1|2|3",
+                                          "d||||||||||x|",
+                                          "d|0|0||7-t|1|1|9|5|1|2"};
+    batch_usual(1);
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        struct queue_key key;
+        redis_do("HSET hiwari:{b}:records k000 %s", records[i]);
+        ck_gives(ERR_RETRY, queue_show(queue, "k000", &key, &err));
+        ck_assert_msg(strstr(err.text, "k000 cannot be read") &&
+                          strstr(err.text, "hiwari fsck b --repair"),
+                      "%s: %s", records[i], err.text);
+        ck_assert_int_eq(fsck_findings(true), 1);
+        ck_assert_int_eq(fsck_findings(false), 0);
+        ck_ok(queue_show(queue, "k000", &key, &err));
+        queue_key_free(&key);
+    }
+}
+END_TEST
+
 START_TEST(test_lineage_tells_the_last_ten_leases_newest_last)
 {
     batch_usual(1);
@@ -931,6 +989,8 @@ static Suite *queue_suite(void)
     tcase_add_test(t, test_a_look_sees_what_has_become_of_the_batch);
     tcase_add_test(t, test_tokens_differ_after_the_sequence_was_rolled_back);
     tcase_add_test(t, test_a_key_done_at_once_tells_its_one_lease);
+    tcase_add_test(t, test_a_clock_that_steps_back_ends_no_lease_before_its_begin);
+    tcase_add_test(t, test_a_record_that_cannot_be_read_is_told_of_with_the_way_out);
     tcase_add_test(t, test_lineage_tells_the_last_ten_leases_newest_last);
     tcase_add_test(t, test_lineage_says_why_each_lease_ended);
     tcase_add_test(t, test_pause_stops_new_leases_only);

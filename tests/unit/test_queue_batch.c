@@ -476,6 +476,44 @@ START_TEST(test_retry_gives_failed_keys_fresh_budgets)
 }
 END_TEST
 
+START_TEST(test_retry_takes_a_failed_key_whose_record_cannot_be_read)
+{
+    batch_usual(1);
+    struct lease_ref ref = lease_one(&w1);
+    ck_assert_int_eq(fail_one(&w1, &ref, "input"), LEASE_OK);
+    redis_do("HSET hiwari:{b}:records k000 rubbish");
+    int64_t moved;
+    ck_ok(queue_retry(queue, NULL, 0, &moved, &err));
+    ck_assert_int_eq(moved, 1);
+    counts_are(1, 0, 0, 0, 0);
+    ck_assert_int_eq(fsck_findings(false), 0);
+    ref_free(&ref);
+}
+END_TEST
+
+START_TEST(test_a_key_whose_record_was_lost_moves_only_while_it_is_lost)
+{
+    batch_usual(5);
+    redis_do("HSET hiwari:{b}:records k000 rubbish k001 rubbish");
+    redis_do("HDEL hiwari:{b}:records k002");
+    redis_do("ZREM hiwari:{b}:pending k000 k002");
+    redis_do("HSET hiwari:{b}:batch total 4"); /* as if it had been counted again */
+    struct queue_move moves[] = {
+        {.key = "k000", .seen_state = KEY_PENDING, .seen_token = ""},
+        {.key = "k000", .seen_lost = true, .expect = 77},
+        {.key = "k001", .seen_lost = true, .to_done = true},
+        {.key = "k002", .seen_lost = true},
+        {.key = "k003", .seen_lost = true, .to_done = true},
+    };
+    ck_ok(queue_move(queue, moves, 5, &err));
+    const bool moved[] = {false, true, true, true, false};
+    for (int i = 0; i < 5; i++)
+        ck_assert_msg(moves[i].moved == moved[i], "%d: %s", i, moves[i].key);
+    counts_are(4, 0, 0, 1, 0);
+    ck_assert_int_eq(fsck_findings(false), 0);
+}
+END_TEST
+
 START_TEST(test_a_key_moves_only_if_its_state_and_token_are_what_was_seen)
 {
     batch_usual(5);
@@ -867,6 +905,8 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_reopening_makes_a_settling_in_progress_stale);
     tcase_add_test(t, test_a_mover_ends_its_own_hold_and_nobody_elses);
     tcase_add_test(t, test_retry_gives_failed_keys_fresh_budgets);
+    tcase_add_test(t, test_retry_takes_a_failed_key_whose_record_cannot_be_read);
+    tcase_add_test(t, test_a_key_whose_record_was_lost_moves_only_while_it_is_lost);
     tcase_add_test(t, test_a_key_moves_only_if_its_state_and_token_are_what_was_seen);
     tcase_add_test(t, test_a_move_of_a_leased_key_makes_its_holder_stale);
     tcase_add_test(t, test_a_lock_is_held_by_one_until_it_ends_or_its_time_is_over);
