@@ -136,8 +136,10 @@ int cmd_reconcile(const struct args *args, struct err *err)
     struct progress progress;
     progress_init(&progress, "keys", 2000, clock_ms());
     bool dry_run = args_flag(args, "dry-run");
+    const struct queue_options queue_options = connect_options(args);
     struct reconcile_options options = {
         .queue = queue,
+        .queue_options = &queue_options,
         .batch = batch,
         .dest = dest,
         .replace_stale = args_flag(args, "replace-stale"),

@@ -12,12 +12,17 @@
 #include "base/fs.h"
 #include "notify/webhook.h"
 
-int connect_redis(const struct args *args, struct queue **ret, struct err *err)
+struct queue_options connect_options(const struct args *args)
 {
-    struct queue_options options = {
+    return (struct queue_options){
         .url = args_given(args, "redis") ? args_text(args, "redis") : NULL,
         .allow_eviction = args_flag(args, "allow-eviction"),
     };
+}
+
+int connect_redis(const struct args *args, struct queue **ret, struct err *err)
+{
+    const struct queue_options options = connect_options(args);
     return queue_open(&options, ret, err);
 }
 

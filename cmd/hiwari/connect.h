@@ -9,7 +9,8 @@
 #include "options.h"
 #include "queue/queue.h"
 
-/* The Redis of --redis or HIWARI_REDIS. */
+/* The Redis of --redis or HIWARI_REDIS: how to reach it (borrows from args), and a connection. */
+struct queue_options connect_options(const struct args *args);
 int connect_redis(const struct args *args, struct queue **ret, struct err *err);
 
 /* ERR_USAGE when a batch cannot have this name. */

@@ -11,15 +11,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/retry.h"
 #include "batch/enqueue.h"
 #include "batch/fill.h"
+#include "batch/guard.h"
 #include "batch/records.h"
 #include "batch/settle.h"
 #include "batch/survey.h"
 
-/* Only to spare two from doing the same: what keeps them apart is the comparison in each move. */
+/* Only to spare two from doing the same: what keeps them apart is the comparison in each move. It
+ * is renewed while we look, which may take long, and runs out soon after we have died. */
 enum { LOCK_MS = 30 * 1000 };
 
 struct reconciling {
@@ -31,13 +34,15 @@ struct reconciling {
     struct records *records; /* NULL when Redis has not the batch */
     bool sealed, settled;
     char lock[17];
-    bool locked;
+    struct guard *guard; /* of the lock; NULL: it is not held */
 };
 
 static void reconciling_deinit(struct reconciling *c)
 {
     struct err ignored;
-    if (c->locked)
+    bool locked = c->guard;
+    guard_end(c->guard);
+    if (locked)
         queue_unlock(c->options->queue, "reconcile", c->lock, &ignored);
     store_close(c->store);
     batch_file_free(c->batch);
@@ -124,16 +129,49 @@ static int find_in_store(struct reconciling *c, struct err *err)
                : 0;
 }
 
+static int lock(void *ctx, struct queue *queue, int64_t *ret_deadline_ms, struct err *err)
+{
+    const struct reconciling *c = ctx;
+    *ret_deadline_ms = clock_ms() + LOCK_MS;
+    return queue_lock(queue, "reconcile", c->lock, LOCK_MS, err);
+}
+
+static int renew_lock(void *ctx, struct queue *queue, int64_t *ret_deadline_ms, struct err *err)
+{
+    int r = lock(ctx, queue, ret_deadline_ms, err);
+    return r > 0 ? GUARD_LOST : r;
+}
+
 static int take_lock(struct reconciling *c, struct err *err)
 {
+    struct guard_options guard = {
+        .queue_options = c->options->queue_options,
+        .batch = c->batch,
+        .renew = renew_lock,
+        .ctx = c,
+        .every_ms = LOCK_MS / 3,
+        .complaint = "cannot renew the lock that keeps other reconciles away",
+    };
     snprintf(c->lock, sizeof(c->lock), "%016" PRIx64, random_u64());
-    int r = queue_lock(c->options->queue, "reconcile", c->lock, LOCK_MS, err);
+    int r = lock(c, c->options->queue, &guard.deadline_ms, err);
     if (r == QUEUE_BUSY)
         return err_set(err, ERR_RETRY,
                        "another reconcile of batch %s is running: wait until it has ended",
                        c->options->batch);
-    c->locked = r == 0;
+    if (r == 0)
+        c->guard = guard_begin(&guard);
     return r;
+}
+
+/* Ask before each step that others can see. */
+static int check_lock(const struct reconciling *c, struct err *err)
+{
+    if (!c->guard || guard_holds(c->guard))
+        return 0;
+    return err_set(err, ERR_RETRY,
+                   "batch %s: this reconcile lost its lock, and another one may be running: it "
+                   "stopped before it changed anything; try again",
+                   c->options->batch);
 }
 
 /* ---- deciding ---- */
@@ -242,7 +280,9 @@ static int move_keys(struct reconciling *c, const struct wish *wishes, int64_t n
                                        .to_done = wish->to_done,
                                        .expect = wish->expect};
     }
-    int r = settle_reopen(c->options->queue, c->batch, c->store, err);
+    int r = check_lock(c, err);
+    if (r == 0)
+        r = settle_reopen(c->options->queue, c->batch, c->store, err);
     if (r == 0)
         r = queue_move(c->options->queue, moves, n, err);
     for (int64_t k = 0; r == 0 && k < n; k++) {
@@ -320,7 +360,9 @@ static int rebuild(struct reconciling *c, struct err *err)
     result->rebuilt = true;
     if (dry_run)
         return 0;
-    int r = store_delete(c->store, BATCH_SUCCESS, STORE_EXPECT_ANYTHING, err);
+    int r = check_lock(c, err);
+    if (r == 0)
+        r = store_delete(c->store, BATCH_SUCCESS, STORE_EXPECT_ANYTHING, err);
     if (r < 0)
         return r;
     fault_point("reconcile-unsuccess");

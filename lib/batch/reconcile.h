@@ -11,7 +11,8 @@
 #include "batch/batch_file.h"
 
 struct reconcile_options {
-    struct queue *queue; /* open; queue_use is called on it */
+    struct queue *queue;                       /* open; queue_use is called on it */
+    const struct queue_options *queue_options; /* for the connection that renews the lock */
     const char *batch;
     const char *dest; /* NULL: the one that Redis has; needed when Redis lost the batch */
     bool replace_stale, include_failed, newest_first, dry_run;
@@ -45,7 +46,8 @@ struct reconcile_result {
 void reconcile_result_free(struct reconcile_result *result); /* contents only */
 MEM_CLEANUP_VALUE(reconcile_result_free, struct reconcile_result);
 
-/* 0 with *ret filled in. ERR_RETRY: another reconcile of this batch is running; ERR_CONFIG: neither
+/* 0 with *ret filled in. ERR_RETRY: another reconcile of this batch is running, or may be, since
+ * the lock was lost; ERR_CONFIG: neither
  * Redis nor dest knows the batch, or they have different ones of that name; ERR_WRITE,
  * ERR_UNREACHABLE. */
 int reconcile_run(const struct reconcile_options *options, struct reconcile_result *ret,

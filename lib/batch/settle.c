@@ -25,7 +25,7 @@
 struct settling {
     const struct settle_options *options;
     const struct settle_lease *lease;
-    struct settle_guard *guard;
+    struct guard *guard;
     int64_t seen_generation;  /* of the manifest when the lease began; 0: none */
     int64_t stood_generation; /* of _SUCCESS then; 0: none */
     struct settle_keys keys;
@@ -36,7 +36,7 @@ struct settling {
 
 static void settling_deinit(struct settling *s)
 {
-    settle_guard_end(s->guard);
+    guard_end(s->guard);
     settle_keys_deinit(&s->keys);
     str_deinit(&s->stood);
     str_deinit(&s->success);
@@ -62,7 +62,7 @@ int settle_reopen(struct queue *queue, const struct batch_file *batch, struct st
 
 static bool holds(const struct settling *s)
 {
-    return settle_guard_holds(s->guard);
+    return guard_holds(s->guard);
 }
 
 static bool same_text(const struct str *a, const struct str *b)
@@ -258,6 +258,32 @@ static int settle(struct settling *s, struct settle_result *ret, struct err *err
     return r;
 }
 
+static int renew_lease(void *ctx, struct queue *queue, int64_t *ret_deadline_ms, struct err *err)
+{
+    struct settle_lease lease = *(const struct settle_lease *)ctx;
+    enum lease_answer answer = LEASE_STALE;
+    int r = queue_settle_renew(queue, &lease, &answer, err);
+    if (r == 0 && answer == LEASE_STALE)
+        return GUARD_LOST;
+    *ret_deadline_ms = lease.deadline_ms;
+    return r;
+}
+
+static struct guard *lease_guard(const struct settle_options *options, struct settle_lease *lease)
+{
+    const struct guard_options guard = {
+        .queue_options = options->queue_options,
+        .batch = options->batch,
+        .renew = renew_lease,
+        .ctx = lease,
+        .every_ms = options->batch->settings.lease_ms / 3 + 1,
+        .deadline_ms = lease->deadline_ms,
+        .stop = options->stop,
+        .complaint = "cannot renew the settling lease",
+    };
+    return guard_begin(&guard);
+}
+
 int settle_run(const struct settle_options *options, struct settle_result *ret, struct err *err)
 {
     CLEANUP(settling_deinit) struct settling settling = {.options = options};
@@ -277,7 +303,7 @@ int settle_run(const struct settle_options *options, struct settle_result *ret, 
         return r < 0 ? r : SETTLE_LOST;
     }
     settling.lease = &lease;
-    settling.guard = settle_guard_begin(options, &lease);
+    settling.guard = lease_guard(options, &lease);
     settling.keys = (struct settle_keys){.options = options, .guard = settling.guard};
     return settle(&settling, ret, err);
 }

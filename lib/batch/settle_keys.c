@@ -29,7 +29,7 @@ int settle_keys_hold(struct settle_keys *keys, int64_t first, struct err *err)
 {
     const struct settle_options *o = keys->options;
     int64_t rest = o->batch->n_keys - first;
-    if (!settle_guard_holds(keys->guard))
+    if (!guard_holds(keys->guard))
         return SETTLE_LOST;
     if (keys->survey && keys->slice.first == first)
         return 0;

@@ -8,13 +8,14 @@
 #ifndef BATCH_SETTLE_KEYS_H
 #define BATCH_SETTLE_KEYS_H
 
+#include "batch/guard.h"
 #include "batch/records.h"
-#include "batch/settle_guard.h"
+#include "batch/settle.h"
 #include "batch/survey.h"
 
 struct settle_keys {
     const struct settle_options *options;
-    struct settle_guard *guard;
+    struct guard *guard;
     struct batch_slice slice; /* the one that is held */
     struct survey *survey;    /* NULL: none yet */
     struct records *records;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The hiwari authors
 """Redis forgets, settlers die, results vanish: the destination is the truth, and nothing in it is computed again."""
+import contextlib
 import json
 import os
 import pathlib
@@ -179,6 +180,54 @@ def test_reconcile_takes_success_away_before_a_key_moves():
         batch.finish()
         batch.check()
         unchanged(batch, there)
+
+
+def lock_of_reconcile(batch):
+    """Who has it, and until when in the server's milliseconds."""
+    holder, _, deadline = batch.redis_cli("HGET", f"hiwari:{{{batch.name}}}:locks", "reconcile").strip().rpartition("|")
+    return holder, int(deadline or 0)
+
+
+@contextlib.contextmanager
+def slow_reconcile(batch, ms):
+    """One that takes its time between what it reads first and what it reads next; (process, its lock)."""
+    process = subprocess.Popen([cli.HIWARI, "reconcile", batch.name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, env={**os.environ, "HIWARI_REDIS": batch.redis,
+                                               "HIWARI_FAULT": f"slow:reconcile-read:{ms}"})
+    try:
+        cli.wait_until(lambda: lock_of_reconcile(batch)[0], "it has its lock")
+        yield process, lock_of_reconcile(batch)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_reconcile_that_takes_long_keeps_others_away():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 3)
+        batch.finish()
+        with slow_reconcile(batch, 14000) as (slow, (holder, deadline)):
+            cli.wait_until(lambda: lock_of_reconcile(batch)[1] > deadline or slow.poll() is not None,
+                           "it renews its lock, which runs out after half a minute", 25)
+            assert lock_of_reconcile(batch)[0] == holder, slow.stdout.read()
+            cli.says(batch.hiwari("reconcile", batch.name, code=75).stderr, "another reconcile", "is running")
+            assert slow.wait(60) == 0, slow.stdout.read()
+        batch.hiwari("reconcile", batch.name)  # the lock was given back
+
+
+def test_a_reconcile_that_lost_its_lock_stops_before_it_changes_anything():
+    needs_faults()
+    with hiwari.football() as batch:
+        batch.enqueue("--limit", 3)
+        batch.finish()
+        lost = batch.dest / f"{cli.results(batch.dest)[1]}.zip"
+        lost.unlink()
+        with slow_reconcile(batch, 14000) as (slow, (_, deadline)):
+            batch.redis_cli("HSET", f"hiwari:{{{batch.name}}}:locks", "reconcile", f"another|{deadline + 600000}")
+            assert slow.wait(60) == 75, slow.stdout.read()
+            cli.says(slow.stdout.read(), "lost its lock", "try again")
+        assert batch.has_success() and batch.status()["state"] == "settled"
 
 
 def test_reconcile_says_what_it_would_do_and_then_does_it():

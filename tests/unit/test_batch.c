@@ -429,8 +429,11 @@ END_TEST
 
 static int reconcile(struct reconcile_result *ret, bool dry_run)
 {
-    struct reconcile_options options = {
-        .queue = queue, .batch = "b", .dest = store_url(store), .dry_run = dry_run};
+    struct reconcile_options options = {.queue = queue,
+                                        .queue_options = &queue_options,
+                                        .batch = "b",
+                                        .dest = store_url(store),
+                                        .dry_run = dry_run};
     return reconcile_run(&options, ret, &err);
 }
 
@@ -530,7 +533,8 @@ END_TEST
 START_TEST(test_reconcile_without_redis_or_file_says_what_to_do)
 {
     CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
-    struct reconcile_options options = {.queue = queue, .batch = "b"};
+    struct reconcile_options options = {
+        .queue = queue, .queue_options = &queue_options, .batch = "b"};
     gives(ERR_CONFIG, reconcile_run(&options, &result, &err));
     ck_assert_ptr_nonnull(strstr(err.text, "--dest URL"));
     gives(ERR_CONFIG, reconcile(&result, false));

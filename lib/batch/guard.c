@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
-/* settle_guard.c - the thread that renews the settling lease. */
-#include "batch/settle_guard.h"
+/* guard.c - the thread that renews. */
+#include "batch/guard.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,18 +12,18 @@
 
 enum { CONNECT_PATIENCE_MS = 2000 };
 
-struct settle_guard {
-    const struct settle_options *options;
+struct guard {
+    struct guard_options options;
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct settle_lease lease;
+    int64_t deadline_ms;
     bool lost, end;
 };
 
 /* Wait for ms or until the guard ends; true when it ends. Called with the lock held. */
-static bool wait_for_end(struct settle_guard *guard, int64_t ms)
+static bool wait_for_end(struct guard *guard, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -40,39 +40,36 @@ static bool wait_for_end(struct settle_guard *guard, int64_t ms)
     return guard->end;
 }
 
-static int renew(struct settle_guard *guard, struct queue **queue, struct settle_lease *lease,
-                 enum lease_answer *answer, struct err *err)
+static int renew(const struct guard_options *o, struct queue **queue, int64_t *ret_deadline_ms,
+                 struct err *err)
 {
-    const struct batch_file *batch = guard->options->batch;
     int r = 0;
     if (!*queue) {
-        struct queue_options options = *guard->options->queue_options;
+        struct queue_options options = *o->queue_options;
         options.patience_ms = CONNECT_PATIENCE_MS;
         r = queue_open(&options, queue, err);
         if (r == 0)
-            r = queue_use(*queue, batch->name, batch->incarnation, err);
+            r = queue_use(*queue, o->batch->name, o->batch->incarnation, err);
     }
-    return r == 0 ? queue_settle_renew(*queue, lease, answer, err) : r;
+    return r == 0 ? o->renew(o->ctx, *queue, ret_deadline_ms, err) : r;
 }
 
 static void *guard_thread(void *ctx)
 {
-    struct settle_guard *guard = ctx;
+    struct guard *guard = ctx;
     struct queue *queue = NULL;
-    int64_t every_ms = guard->options->batch->settings.lease_ms / 3 + 1;
     pthread_mutex_lock(&guard->lock);
-    while (!wait_for_end(guard, every_ms) && !guard->lost) {
-        struct settle_lease lease = guard->lease;
-        enum lease_answer answer = LEASE_STALE;
+    while (!wait_for_end(guard, guard->options.every_ms) && !guard->lost) {
+        int64_t deadline_ms = 0;
         struct err err = {0};
         pthread_mutex_unlock(&guard->lock);
-        int r = renew(guard, &queue, &lease, &answer, &err);
+        int r = renew(&guard->options, &queue, &deadline_ms, &err);
         if (r < 0)
-            log_warn("cannot renew the settling lease", LOG_S("error", err.text));
+            log_warn(guard->options.complaint, LOG_S("error", err.text));
         pthread_mutex_lock(&guard->lock);
-        if (r == 0 && answer != LEASE_STALE)
-            guard->lease = lease;
-        else if (r >= 0)
+        if (r == 0)
+            guard->deadline_ms = deadline_ms;
+        else if (r > 0)
             guard->lost = true;
     }
     pthread_mutex_unlock(&guard->lock);
@@ -80,32 +77,31 @@ static void *guard_thread(void *ctx)
     return NULL;
 }
 
-struct settle_guard *settle_guard_begin(const struct settle_options *options,
-                                        const struct settle_lease *lease)
+struct guard *guard_begin(const struct guard_options *options)
 {
-    struct settle_guard *guard = MEM_NEW(struct settle_guard);
+    struct guard *guard = MEM_NEW(struct guard);
     pthread_condattr_t attr;
-    guard->options = options;
-    guard->lease = *lease;
+    guard->options = *options;
+    guard->deadline_ms = options->deadline_ms;
     pthread_mutex_init(&guard->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&guard->changed, &attr);
     pthread_condattr_destroy(&attr);
-    /* Without the thread the lease is kept for one lease time, and then given up. */
+    /* Without the thread it is held until its first deadline, and then given up. */
     guard->has_thread = pthread_create(&guard->thread, NULL, guard_thread, guard) == 0;
     return guard;
 }
 
-bool settle_guard_holds(struct settle_guard *guard)
+bool guard_holds(struct guard *guard)
 {
     pthread_mutex_lock(&guard->lock);
-    bool holds = !guard->lost && clock_ms() < guard->lease.deadline_ms;
+    bool holds = !guard->lost && clock_ms() < guard->deadline_ms;
     pthread_mutex_unlock(&guard->lock);
-    return holds && !(guard->options->stop && atomic_load(guard->options->stop));
+    return holds && !(guard->options.stop && atomic_load(guard->options.stop));
 }
 
-void settle_guard_end(struct settle_guard *guard)
+void guard_end(struct guard *guard)
 {
     if (!guard)
         return;
