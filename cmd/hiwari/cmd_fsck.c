@@ -22,7 +22,7 @@ static void report_json(const char *batch, const struct queue_finding *findings,
     output_json(root);
 }
 
-static void report(const char *batch, const struct queue_finding *findings, int n, int open)
+static void report(const char *batch, const struct queue_finding *findings, int n)
 {
     if (n == 0) {
         printf("%s is clean: every key is in exactly one place\n", batch);
@@ -36,7 +36,15 @@ static void report(const char *batch, const struct queue_finding *findings, int 
         listing_cell(listing, "%s", findings[i].what);
     }
     listing_print(listing);
-    if (open)
+}
+
+/* What is left when everything was repaired that Redis alone can tell is in the destination. */
+static void report_open(const char *batch, int open, bool repair)
+{
+    if (repair)
+        fprintf(stderr, "%d not repaired here; from the destination: hiwari reconcile %s\n", open,
+                batch);
+    else
         fprintf(stderr, "%d not repaired; to mend: hiwari fsck %s --repair\n", open, batch);
 }
 
@@ -46,9 +54,10 @@ int cmd_fsck(const struct args *args, struct err *err)
     CLEANUP(queue_close) struct queue *queue = NULL;
     struct queue_finding *findings = NULL;
     int n = 0, open = 0;
+    bool repair = args_flag(args, "repair");
     int r = connect_batch(args, batch, &queue, err);
     if (r == 0)
-        r = queue_fsck(queue, args_flag(args, "repair"), &findings, &n, err);
+        r = queue_fsck(queue, repair, &findings, &n, err);
     if (r == QUEUE_GONE)
         return connect_gone(queue, batch, err);
     if (r < 0)
@@ -58,7 +67,9 @@ int cmd_fsck(const struct args *args, struct err *err)
     if (args_flag(args, "json"))
         report_json(batch, findings, n);
     else
-        report(batch, findings, n, open);
+        report(batch, findings, n);
+    if (open && !args_flag(args, "json"))
+        report_open(batch, open, repair);
     queue_findings_free(findings, n);
     return open ? 1 : 0;
 }

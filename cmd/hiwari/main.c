@@ -467,7 +467,8 @@ static const struct verb rows[] = {
      cmd_collect},
     {"fsck", "BATCH", 1, 1, "compare what Redis knows of a batch with itself",
      "Each key must be in exactly one of pending, delayed, leased, done and failed. Exits 1 when "
-     "something is found that has not been repaired.",
+     "something is found that has not been repaired. What Redis alone cannot repair, hiwari "
+     "reconcile does: keys that it has lost, and those of a settled batch that would have to wait.",
      "hiwari fsck nightly --repair", EXITS_FAILED | EXITS_UNREACHABLE | EXITS_CONFIG, options_fsck,
      cmd_fsck},
     {"pause", "BATCH", 1, 1, "hand out no more keys", "Workers finish what they hold and wait.",

@@ -208,8 +208,9 @@ static bool wish_for(const struct reconciling *c, int64_t i, struct wish *ret)
         ret->why = there ? mem_strdup("its result is in the destination") : why_pending(entry);
         return true;
     }
-    if (record->state == KEY_LEASED || record->state == KEY_PENDING ||
-        record->state == KEY_DELAYED) {
+    bool waits =
+        record->state == KEY_LEASED || record->state == KEY_PENDING || record->state == KEY_DELAYED;
+    if (waits && !c->settled) { /* of a settled batch nobody would take it up */
         ret->to_done = true;
         ret->why = there && record->state != KEY_LEASED
                        ? mem_strdup("its result is in the destination")
@@ -219,7 +220,7 @@ static bool wish_for(const struct reconciling *c, int64_t i, struct wish *ret)
     if (there) {
         ret->to_done = true;
         ret->why =
-            record->state == KEY_FAILED ? mem_strdup("its result is in the destination") : NULL;
+            record->state == KEY_DONE ? NULL : mem_strdup("its result is in the destination");
         return ret->why;
     }
     if (record->state == KEY_FAILED) {
@@ -227,7 +228,8 @@ static bool wish_for(const struct reconciling *c, int64_t i, struct wish *ret)
         return ret->why;
     }
     bool other = entry->state != SURVEY_MISSING && entry->state != SURVEY_STALE;
-    ret->why = other && !replace ? NULL : why_pending(entry); /* would only fail again */
+    bool stays = other && !replace && !waits; /* it would only fail again */
+    ret->why = stays ? NULL : why_pending(entry);
     return ret->why;
 }
 

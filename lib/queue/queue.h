@@ -330,7 +330,8 @@ struct queue_finding {
     bool repaired;
 };
 /* Compare the key records with the five places; with repair, each finding is confirmed and mended
- * in one script. */
+ * in one script. Not repaired, in words that name reconcile: keys that are missing altogether, and
+ * those of a settled batch that would wait. */
 int queue_fsck(struct queue *queue, bool repair, struct queue_finding **ret, int *ret_n,
                struct err *err);
 void queue_findings_free(struct queue_finding *findings, int n);

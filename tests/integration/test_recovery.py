@@ -182,6 +182,33 @@ def test_reconcile_takes_success_away_before_a_key_moves():
         unchanged(batch, there)
 
 
+def test_what_fsck_cannot_repair_reconcile_brings_back():
+    with hiwari.football() as batch:
+        def names(*places):
+            return [f"hiwari:{{{batch.name}}}:{place}" for place in places]
+
+        def repair(*words):
+            said = batch.hiwari("fsck", batch.name, "--repair", code=1)
+            cli.says(said.stdout + said.stderr, "reconcile", f"hiwari reconcile {batch.name}", *words)
+
+        records, pending, done = names("records", "pending", "done")
+        batch.enqueue()
+        batch.redis_cli("HDEL", records, "2014-08-16")
+        batch.redis_cli("ZREM", pending, "2014-08-16")
+        repair("counts 547 keys, but has 546 key records")
+        cli.says(batch.hiwari("reconcile", batch.name).stdout, "2014-08-16", "lost")
+        batch.finish()
+        batch.check()
+        batch.redis_cli("HSET", records, "2014-08-16", "rubbish")
+        batch.redis_cli("SREM", done, "2014-08-16")
+        repair("cannot be read", "the batch is settled")
+        assert batch.has_success() and batch.status()["state"] == "settled" and batch.status()["pending"] == 0
+        batch.hiwari("reconcile", batch.name)
+        assert not batch.has_success()
+        batch.finish()
+        batch.check()
+
+
 def lock_of_reconcile(batch):
     """Who has it, and until when in the server's milliseconds."""
     holder, _, deadline = batch.redis_cli("HGET", f"hiwari:{{{batch.name}}}:locks", "reconcile").strip().rpartition("|")

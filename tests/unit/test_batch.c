@@ -513,6 +513,41 @@ START_TEST(test_reconcile_brings_back_what_has_no_record_that_can_be_read)
 }
 END_TEST
 
+START_TEST(test_reconcile_takes_up_what_waits_in_a_settled_batch)
+{
+    CLEANUP(reconcile_result_free) struct reconcile_result result = {0};
+    struct settle_result settled;
+    whole_batch();
+    lose_key("2020-01-01");
+    lose_key("2020-01-02");
+    free(redis_server_command(&server, "HSET hiwari:{b}:records 2020-01-01 p 2020-01-02 p"));
+    ok(store_delete(store, "2020-01-02.zip", STORE_EXPECT_ANYTHING, &err));
+    ok(reconcile(&result, false));
+    ck_assert(result.to_done == 1 && result.to_pending == 1 && result.reopened);
+    ck_assert_int_eq(work(NULL), 1);
+    ok(settle(&settled));
+    assert_sealed();
+}
+END_TEST
+
+/* An older fsck counted what was left: then workers settled again and again. */
+START_TEST(test_settling_brings_back_a_key_that_is_not_counted_any_more)
+{
+    struct fill_result filled;
+    struct settle_result settled;
+    fill(&filled);
+    work(NULL);
+    lose_key("2020-01-02");
+    free(redis_server_command(&server, "HSET hiwari:{b}:batch total 4"));
+    ok(store_delete(store, "2020-01-02.zip", STORE_EXPECT_ANYTHING, &err));
+    gives(SETTLE_NOT_YET, settle(&settled));
+    ck_assert_int_eq(work(NULL), 1);
+    ok(settle(&settled));
+    ck_assert(settled.done == 5 && settled.epoch == 2);
+    assert_sealed();
+}
+END_TEST
+
 START_TEST(test_settling_brings_back_a_key_whose_record_cannot_be_read)
 {
     struct fill_result filled;
@@ -659,6 +694,8 @@ static Suite *batch_suite(void)
     tcase_add_test(tc, test_reconcile_moves_what_differs_and_gives_reasons);
     tcase_add_test(tc, test_reconcile_marks_a_waiting_key_done_whose_result_is_there);
     tcase_add_test(tc, test_reconcile_brings_back_what_has_no_record_that_can_be_read);
+    tcase_add_test(tc, test_reconcile_takes_up_what_waits_in_a_settled_batch);
+    tcase_add_test(tc, test_settling_brings_back_a_key_that_is_not_counted_any_more);
     tcase_add_test(tc, test_settling_brings_back_a_key_whose_record_cannot_be_read);
     tcase_add_test(tc, test_reconcile_without_redis_or_file_says_what_to_do);
 #ifndef NDEBUG

@@ -791,6 +791,21 @@ static void fsck_finds(const char *key, const char *what)
     ck_assert_int_eq(fsck_findings(false), 0);
 }
 
+/* The same, but it is not for fsck to mend. */
+static void fsck_leaves(const char *key, const char *what)
+{
+    struct queue_finding *findings;
+    int n;
+    ck_ok(queue_fsck(queue, true, &findings, &n, &err));
+    bool found = false;
+    for (int i = 0; i < n; i++)
+        found = found || (strcmp(findings[i].key, key) == 0 && strstr(findings[i].what, what) &&
+                          !findings[i].repaired);
+    ck_assert_msg(found, "no finding \"%s\" for %s among %d (%s)", what, key, n,
+                  n ? findings[0].what : "");
+    queue_findings_free(findings, n);
+}
+
 START_TEST(test_fsck_of_a_busy_batch_finds_nothing)
 {
     batch_usual(8);
@@ -864,8 +879,45 @@ START_TEST(test_fsck_says_when_keys_are_missing_altogether)
     batch_usual(3);
     redis_do("HDEL hiwari:{b}:records k001");
     redis_do("ZREM hiwari:{b}:pending k001");
+    fsck_leaves("", "counts 3 keys, but has 2 key records; reconcile brings back");
+    redis_says("$1\r\n3", "HGET hiwari:{b}:batch total");
+}
+END_TEST
+
+START_TEST(test_fsck_counts_the_keys_of_a_batch_that_is_being_filled)
+{
+    ck_ok(begin(queue, "b", "inc-1", "file:///b"));
+    keys_add(0, 3);
+    redis_do("HDEL hiwari:{b}:records k001");
+    redis_do("ZREM hiwari:{b}:pending k001");
     fsck_finds("", "counts 3 keys, but has 2 key records");
-    counts_are(2, 0, 0, 0, 0);
+    keys_add(1, 2);
+    ck_ok(queue_seal(queue, 3, &err));
+    counts_are(3, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(test_fsck_makes_no_key_of_a_settled_batch_wait)
+{
+    batch_usual(3);
+    finish_all(3);
+    settle();
+    redis_do("HSET hiwari:{b}:records k000 rubbish k001 p");
+    redis_do("HDEL hiwari:{b}:records k002");
+    redis_do("SREM hiwari:{b}:done k000 k001 k002");
+    redis_do("ZADD hiwari:{b}:pending 1 k002");
+    fsck_leaves("k000", "cannot be read; the batch is settled: reconcile");
+    fsck_leaves("k001", "found in no place; the batch is settled: reconcile");
+    fsck_leaves("k002", "it has no record; the batch is settled: reconcile");
+    redis_says(":1", "ZCARD hiwari:{b}:pending");
+    redis_do("SADD hiwari:{b}:done k000"); /* what was done is done */
+    struct queue_finding *findings;
+    int n;
+    ck_ok(queue_fsck(queue, true, &findings, &n, &err));
+    queue_findings_free(findings, n);
+    struct queue_key key = show("k000");
+    ck_assert_int_eq(key.state, KEY_DONE);
+    queue_key_free(&key);
 }
 END_TEST
 
@@ -924,6 +976,8 @@ static Suite *queue_batch_suite(void)
     tcase_add_test(t, test_fsck_puts_a_key_that_is_nowhere_where_its_record_says);
     tcase_add_test(t, test_fsck_makes_a_record_for_a_key_that_has_none);
     tcase_add_test(t, test_fsck_says_when_keys_are_missing_altogether);
+    tcase_add_test(t, test_fsck_counts_the_keys_of_a_batch_that_is_being_filled);
+    tcase_add_test(t, test_fsck_makes_no_key_of_a_settled_batch_wait);
     tcase_add_test(t, test_fsck_replaces_a_record_that_cannot_be_read);
     return suite;
 }
