@@ -228,13 +228,19 @@ static int find_where(struct mysql_link *link, const struct mysql_url *url, stru
     return 0;
 }
 
-/* Waiting for a lock for a day, which is the default, looks like hanging. On the other hand the
- * server must be patient while rows are sorted here. (To MySQL the lesser of two integers is none,
- * without the cast.) */
+/* What a server, a user or an init-command may have set, set again. sql_select_limit would end
+ * every table after so many rows, without a word. PAD_CHAR_TO_FULL_LENGTH would fill CHAR values
+ * with blanks; the other modes say how a SELECT is to be read, and who wrote it for this server
+ * knows them. (Names stand in backticks, which mean the same in all modes.) Waiting for a lock for
+ * a day, which is the default, looks like hanging. On the other hand the server must be patient
+ * while rows are sorted here. (To MySQL the lesser of two integers is none, without the cast.) */
 static int begin(struct mysql_link *link, struct err *err)
 {
     static const char *const statements[] = {
         "SET SESSION time_zone = '+00:00',"
+        " sql_select_limit = 18446744073709551615,"
+        " sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@SESSION.sql_mode, ','),"
+        " ',PAD_CHAR_TO_FULL_LENGTH,', ',')),"
         " lock_wait_timeout = CAST(LEAST(@@SESSION.lock_wait_timeout, 60) AS UNSIGNED),"
         " net_write_timeout = CAST(GREATEST(@@SESSION.net_write_timeout, 3600) AS UNSIGNED),"
         " wait_timeout = CAST(GREATEST(@@SESSION.wait_timeout, 28800) AS UNSIGNED)"
@@ -260,9 +266,9 @@ int mysql_link_open(const struct source_mysql *settings, struct mysql_link *ret,
         return r;
     r = connect_with_password(&link, settings, &url, err);
     if (r == 0)
-        r = find_where(&link, &url, err);
-    if (r == 0)
         r = begin(&link, err);
+    if (r == 0)
+        r = find_where(&link, &url, err);
     if (r < 0)
         return err_prefix(err, "MySQL on %s", url.host ? url.host : "localhost");
     watch_for_silence(link.mysql);

@@ -132,6 +132,39 @@ def test_little_memory_gives_the_same_snapshot():
         cli.run("snapshot", "verify", tmp / "little")
 
 
+@contextlib.contextmanager
+def set_globally(name, value):
+    server().sql(f"SET GLOBAL {name} = {value}")
+    try:
+        yield
+    finally:
+        server().sql(f"SET GLOBAL {name} = DEFAULT")
+
+
+def test_a_limit_of_the_server_or_of_an_init_command_does_not_cut_a_table():
+    with cli.scratch() as tmp:
+        with set_globally("sql_select_limit", 1):
+            create(tmp / "s", "small,time=day", "q=SELECT * FROM small,time=day")
+        (tmp / "cnf").write_text('[hiwari]\ninit-command="SET sql_select_limit=0"\n')
+        create(tmp / "t", "small,time=day", "q=SELECT * FROM small,time=day", more=["--defaults-file", tmp / "cnf"])
+        for made, name in (("s", "small"), ("s", "q"), ("t", "small"), ("t", "q")):
+            assert snapshot.column(tmp / made, name, "id") == [1, 2]
+
+
+def test_modes_of_the_server_do_not_change_what_values_look_like():
+    server().sql("""CREATE OR REPLACE TABLE `it's ``odd``` (`the "day"` DATE, word CHAR(9), PRIMARY KEY (`the "day"`));
+        INSERT INTO `it's ``odd``` VALUES ('2024-01-01', 'ab')""", "d")
+    wish = "it's `odd`,time=the \"day\""
+    with cli.scratch() as tmp:
+        create(tmp / "s", wish)
+        for i, mode in enumerate(("PAD_CHAR_TO_FULL_LENGTH", "ANSI,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES",
+                                  "ORACLE", "PAD_CHAR_TO_FULL_LENGTH,EMPTY_STRING_IS_NULL", "")):
+            with set_globally("sql_mode", f"'{mode}'"):
+                create(tmp / f"{i}", wish)
+            assert snapshot.column(tmp / f"{i}", "it's `odd`", "word") == ["ab"], mode
+            assert snapshot.identity(tmp / f"{i}") == snapshot.identity(tmp / "s"), mode
+
+
 def test_selects_may_hold_commas_comments_and_a_semicolon():
     with cli.scratch() as tmp:
         create(tmp / "s", "q=  SELECT day, v * 2 AS w, 'a,time=b' AS t FROM small WHERE v IN (10,20) -- all ;  ,time=day")
