@@ -23,10 +23,14 @@ enum {
     MARIADB_CONNECTION_KILLED = 1927,
     MARIADB_STATEMENT_TIMEOUT = 1969,
     MYSQL_QUERY_TIMEOUT = 3024,
+    MYSQL_ACCOUNT_LOCKED = 3118,
     MYSQL_IDLE_DISCONNECT = 4031,
+    MARIADB_ACCOUNT_LOCKED = 4151,
 };
 
 #define AGAIN "; nothing was written, and the same command can be run again"
+#define EXPIRED "; the user's password has expired: ALTER USER … IDENTIFIED BY … sets a new one"
+#define LOCKED "; an administrator lets the user in again with ALTER USER … ACCOUNT UNLOCK"
 #define LIMIT                                                                                      \
     "; the server allows a statement less time than this one takes: raise the limit for this "     \
     "user, or lift it with a line in the option file's group [hiwari], on MariaDB init-command="   \
@@ -43,6 +47,10 @@ static const struct {
      "[hiwari]), from MYSQL_PWD or from the terminal"},
     {ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ERR_CONFIG, ""},
     {ER_DBACCESS_DENIED_ERROR, ERR_CONFIG, ""},
+    {ER_MUST_CHANGE_PASSWORD, ERR_CONFIG, EXPIRED},
+    {ER_MUST_CHANGE_PASSWORD_LOGIN, ERR_CONFIG, EXPIRED},
+    {MYSQL_ACCOUNT_LOCKED, ERR_CONFIG, LOCKED},
+    {MARIADB_ACCOUNT_LOCKED, ERR_CONFIG, LOCKED},
     {ER_BAD_DB_ERROR, ERR_CONFIG, "; the URL names it: mysql://HOST/DATABASE"},
     {ER_HOST_NOT_PRIVILEGED, ERR_CONFIG, ""},
     {ER_TABLEACCESS_DENIED_ERROR, ERR_CONFIG, "; the user needs SELECT on it"},

@@ -508,6 +508,19 @@ def test_passwords_come_from_option_files_and_the_environment():
         create(tmp / "c", url=url, more=["--defaults-file", tmp / "client.cnf"], **without_terminal(HOME=str(home)))
 
 
+def test_a_password_that_has_expired_and_a_locked_account_are_settings():
+    password, url = reader(), server().url("d", "reader")
+    with cli.scratch() as tmp:
+        options = without_terminal(MYSQL_PWD=password, HOME=str(tmp))
+        for change, *words in (("PASSWORD EXPIRE", "1820", "ALTER USER"), ("ACCOUNT LOCK", "4151", "ACCOUNT UNLOCK")):
+            reader()
+            server().sql(f"ALTER USER reader {change}")
+            try:
+                refused(78, *words, url=url, **options)
+            finally:
+                server().sql("DROP USER reader")
+
+
 def test_a_terminal_is_asked_without_echo():
     password, url = reader(), server().url("d", "reader")
     with cli.scratch() as tmp:
