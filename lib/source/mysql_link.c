@@ -4,15 +4,15 @@
 #include "source/mysql_link.h"
 
 #include <errmsg.h>
-#include <errno.h>
 #include <mysqld_error.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/str.h"
+#include "source/mysql_options.h"
 
 enum { CONNECT_SECONDS = 20 };
 
@@ -111,8 +111,10 @@ static void set_tls(MYSQL *mysql, const struct mysql_url *url)
 {
     if (url->ssl_ca)
         mysql_options(mysql, MYSQL_OPT_SSL_CA, url->ssl_ca);
-    else if (url->tls == MYSQL_TLS_VERIFY) /* named, or newer libraries may be content with less */
-        mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, SYSTEM_AUTHORITIES);
+    if (url->ssl_capath)
+        mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, url->ssl_capath);
+    else if (!url->ssl_ca && url->tls == MYSQL_TLS_VERIFY) /* or newer libraries may be content */
+        mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, SYSTEM_AUTHORITIES); /* with less */
     if (url->ssl_cert)
         mysql_options(mysql, MYSQL_OPT_SSL_CERT, url->ssl_cert);
     if (url->ssl_key)
@@ -133,7 +135,31 @@ static void set_tls(MYSQL *mysql, const struct mysql_url *url)
 #endif
 }
 
-static MYSQL *new_handle(const struct source_mysql *settings, const struct mysql_url *url)
+/* The library would say "unable to get certificate". */
+static int check_tls_file(const char *name, const char *path, struct err *err)
+{
+    CLEANUP(str_deinit) struct str text = {0};
+    if (!path || fs_read(path, &text, err) == 0)
+        return 0;
+    if (err)
+        err->code = ERR_CONFIG;
+    err_prefix(err, "%s", name);
+    return ERR_CONFIG;
+}
+
+static int check_tls_files(const struct mysql_url *url, struct err *err)
+{
+    int r = url->tls == MYSQL_TLS_NONE ? 1 : check_tls_file("ssl-ca", url->ssl_ca, err);
+    if (r == 0)
+        r = check_tls_file("ssl-cert", url->ssl_cert, err);
+    if (r == 0)
+        r = check_tls_file("ssl-key", url->ssl_key, err);
+    return r < 0 ? r : 0;
+}
+
+/* The library reads no option file (see mysql_option_file.h), and never connects again by itself: a
+ * second connection would see another moment of the database. */
+static MYSQL *new_handle(const struct mysql_options *options, const struct mysql_url *url)
 {
     MYSQL *mysql = mysql_init(NULL);
     if (!mysql)
@@ -142,9 +168,7 @@ static MYSQL *new_handle(const struct source_mysql *settings, const struct mysql
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no_files); /* a server could ask for any file */
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (settings->defaults_file)
-        mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, settings->defaults_file);
-    mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "hiwari");
+    mysql_options_pass(options, mysql);
     unsigned tcp = MYSQL_PROTOCOL_TCP; /* else localhost means the socket, whatever the port */
     if (url->port)
         mysql_options(mysql, MYSQL_OPT_PROTOCOL, &tcp);
@@ -170,17 +194,20 @@ static void watch_for_silence(MYSQL *mysql)
 }
 
 /* One attempt. link->mysql is a handle in any case. */
-static int attempt(struct mysql_link *link, const struct source_mysql *settings,
+static int attempt(struct mysql_link *link, const struct mysql_options *options,
                    const struct mysql_url *url, const char *password, struct err *err)
 {
     if (link->mysql)
         mysql_close(link->mysql);
-    link->mysql = new_handle(settings, url);
-    if (!mysql_real_connect(link->mysql, url->host, url->user, password, url->database, url->port,
+    link->mysql = new_handle(options, url);
+    unsigned port = url->port ? url->port : options->port;
+    if (!mysql_real_connect(link->mysql, url->host, url->user, password, url->database, port,
                             url->socket, 0))
         return mysql_link_failure(link, NULL, err);
     if (url->tls >= MYSQL_TLS_REQUIRED && !mysql_get_ssl_cipher(link->mysql))
-        return err_set(err, ERR_CONFIG, "the connection is not encrypted, and the URL demands it");
+        return err_set(err, ERR_CONFIG,
+                       "the connection is not encrypted, and the URL or the option file demands "
+                       "it; ssl-mode=disabled in the URL does without");
     return 0;
 }
 
@@ -197,26 +224,19 @@ static bool wants_password(MYSQL *mysql)
 }
 
 static int connect_with_password(struct mysql_link *link, const struct source_mysql *settings,
-                                 const struct mysql_url *url, struct err *err)
+                                 const struct mysql_options *options, const struct mysql_url *url,
+                                 struct err *err)
 {
-    int r = attempt(link, settings, url, NULL, err);
+    int r = attempt(link, options, url, options->password, err);
     if (r == 0 || !settings->ask_password || !wants_password(link->mysql))
         return r;
     CLEANUP(mem_free_chars) char *user = who(url);
     CLEANUP(mem_free_chars) char *password = settings->ask_password(settings->ctx, user);
     if (!password)
         return r;
-    r = attempt(link, settings, url, password, err);
+    r = attempt(link, options, url, password, err);
     explicit_bzero(password, strlen(password));
     return r;
-}
-
-/* The library passes over an option file that is not there. */
-static int check_defaults_file(const char *path, struct err *err)
-{
-    if (!path || access(path, R_OK) == 0)
-        return 0;
-    return err_set_errno(err, ERR_CONFIG, errno, "cannot read the option file %s", path);
 }
 
 /* Chapter: the session. */
@@ -266,13 +286,17 @@ static int begin(struct mysql_link *link, struct err *err)
 int mysql_link_open(const struct source_mysql *settings, struct mysql_link *ret, struct err *err)
 {
     CLEANUP(mysql_url_deinit) struct mysql_url url = {0};
+    CLEANUP(mysql_options_deinit) struct mysql_options options = {0};
     CLEANUP(mysql_link_close) struct mysql_link link = {0};
     int r = mysql_url_parse(settings->url, &url, err);
     if (r == 0)
-        r = check_defaults_file(settings->defaults_file, err);
+        r = mysql_options_read(settings->defaults_file, &options, err);
     if (r < 0)
         return r;
-    r = connect_with_password(&link, settings, &url, err);
+    mysql_options_complete(&options, &url);
+    r = check_tls_files(&url, err);
+    if (r == 0)
+        r = connect_with_password(&link, settings, &options, &url, err);
     if (r == 0)
         r = begin(&link, err);
     if (r == 0)

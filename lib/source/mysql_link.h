@@ -26,7 +26,7 @@ struct mysql_link {
 };
 
 /* Connect and begin. ERR_UNREACHABLE: no server answers; ERR_CONFIG: it refuses this user, database
- * or certificate; ERR_USAGE: the URL. */
+ * or certificate, is not what TLS was to prove, or an option file is wrong; ERR_USAGE: the URL. */
 int mysql_link_open(const struct source_mysql *settings, struct mysql_link *ret, struct err *err);
 void mysql_link_close(struct mysql_link *link);
 MEM_CLEANUP_VALUE(mysql_link_close, struct mysql_link);

@@ -120,8 +120,10 @@ static int take_parameter(struct mysql_url *url, struct part name, struct part v
         *texts[i].text = part_decode(value);
         return *texts[i].text ? 0 : err_set(err, ERR_USAGE, "--mysql: %s is empty", texts[i].name);
     }
-    if (part_is(name, "ssl-mode"))
+    if (part_is(name, "ssl-mode")) {
+        url->tls_said = true;
         return take_tls(url, value, err);
+    }
     return err_set(err, ERR_USAGE,
                    "--mysql: '%.*s' is not a parameter of the URL; those are socket, ssl-mode, "
                    "ssl-ca, ssl-cert and ssl-key",
@@ -161,8 +163,10 @@ int mysql_url_parse(const char *text, struct mysql_url *ret, struct err *err)
         r = take_parameters(&url, path + database + 1, err);
     if (r < 0)
         return r;
-    if (url.ssl_ca && url.tls == MYSQL_TLS_OPEN)
+    if (!url.tls_said && url.ssl_ca)
         url.tls = MYSQL_TLS_VERIFY;
+    else if (!url.tls_said && (url.ssl_cert || url.ssl_key))
+        url.tls = MYSQL_TLS_REQUIRED;
     *ret = url;
     url = (struct mysql_url){0};
     return 0;
@@ -175,6 +179,7 @@ void mysql_url_deinit(struct mysql_url *url)
     free(url->database);
     free(url->socket);
     free(url->ssl_ca);
+    free(url->ssl_capath);
     free(url->ssl_cert);
     free(url->ssl_key);
     *url = (struct mysql_url){0};

@@ -10,13 +10,17 @@
 #ifndef SOURCE_MYSQL_URL_H
 #define SOURCE_MYSQL_URL_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 
 enum mysql_tls {
     MYSQL_TLS_OPEN,     /* the URL does not say */
     MYSQL_TLS_NONE,     /* ssl-mode=disabled */
-    MYSQL_TLS_REQUIRED, /* ssl-mode=required: encrypted, whoever the server is */
+    MYSQL_TLS_REQUIRED, /* ssl-mode=required, or a certificate of the client's own: encrypted,
+                           whoever the server is; where an authority is named all the same,
+                           it must have signed the certificate, under whatever name */
     MYSQL_TLS_VERIFY,   /* ssl-mode=verify, or ssl-ca alone: its certificate and name are checked */
 };
 
@@ -24,7 +28,9 @@ struct mysql_url {
     char *user, *host, *database, *socket; /* NULL: not said */
     unsigned port;                         /* 0: not said */
     char *ssl_ca, *ssl_cert, *ssl_key;     /* files; NULL: not said */
+    char *ssl_capath;                      /* a directory; never said in the URL */
     enum mysql_tls tls;
+    bool tls_said; /* by ssl-mode itself */
 };
 
 /* ERR_USAGE says what is wrong, and does not repeat a password. */

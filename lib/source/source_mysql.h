@@ -47,8 +47,8 @@ struct source_mysql {
 /* Make a snapshot of tables of a database. All or nothing: after a failure nothing is left behind,
  * and the same call may be made again. ERR_UNREACHABLE: no server, or it went away; ERR_RETRY: it
  * gave up on us (lock, time limit, killed, table changed meanwhile); ERR_CONFIG: it refuses the
- * user; ERR_INPUT: a table, statement, column or value cannot be taken; ERR_USAGE and ERR_WRITE as
- * in source.h. */
+ * user, or an option file or a certificate is wrong; ERR_INPUT: a table, statement, column or value
+ * cannot be taken; ERR_USAGE and ERR_WRITE as in source.h. */
 int source_mysql_create(const struct source_options *options, const struct source_mysql *settings,
                         char ret_id[SHA256_HEX], struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The hiwari authors */
 /* fuzz_mysql.c - any bytes as a value that a MySQL server sends, and as the URL of one. The first
- * byte says which type, the second how many places a DECIMAL has.
+ * byte says which type, the second how many places a DECIMAL has; or as an option file.
  *
  * Whatever is taken can stand in a snapshot: numbers are finite, and a DECIMAL is the nearest
  * double to its digits; dates exist; text is UTF-8 without NUL. */
@@ -12,6 +12,8 @@
 #include "base/date.h"
 #include "base/utf8.h"
 #include "source/mysql_column.h"
+#include "source/mysql_option_file.h"
+#include "source/mysql_options.h"
 
 /* An intake that looks at what it gets. */
 
@@ -80,6 +82,29 @@ static void parse_url(const uint8_t *data, size_t len)
         abort();
 }
 
+/* Names have no blanks around them; files of this machine are not to be included. */
+static int take_option(void *ctx, const char *name, const char *value, struct err *err)
+{
+    if (!*name || strpbrk(name, " \t\n_="))
+        abort();
+    return mysql_options_take(ctx, name, value, err);
+}
+
+static void parse_options(const uint8_t *data, size_t len)
+{
+    CLEANUP(mysql_options_deinit) struct mysql_options options = {.verify = -1};
+    CLEANUP(mysql_url_deinit) struct mysql_url url = {0};
+    struct err err = {0};
+    if (memchr(data, '!', len))
+        return;
+    int r = mysql_option_file_parse("file", (const char *)data, len, take_option, &options, &err);
+    if (r != 0 && r != ERR_CONFIG)
+        abort();
+    mysql_options_complete(&options, &url);
+    if (options.verify == 1 && url.tls != MYSQL_TLS_VERIFY)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static const enum enum_field_types types[] = {
@@ -89,9 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     enum { N_TYPES = sizeof(types) / sizeof(types[0]) };
     if (len < 2)
         return 0;
-    size_t kind = (size_t)data[0] % (N_TYPES + 1);
+    size_t kind = (size_t)data[0] % (N_TYPES + 2);
     if (kind == N_TYPES)
         parse_url(data + 2, len - 2);
+    else if (kind == N_TYPES + 1)
+        parse_options(data + 2, len - 2);
     else
         give_value(types[kind], data[1] % 32, data + 2, len - 2);
     return 0;

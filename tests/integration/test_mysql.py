@@ -251,12 +251,12 @@ def test_appending_to_another_shape_is_refused():
 # ---- one moment ----
 
 @contextlib.contextmanager
-def stopped_export(out, *tables, at=3, point="mysql-rows"):
+def stopped_export(out, *tables, at=3, point="mysql-rows", more=()):
     """An export that has stopped by itself after some hundred rows of its first table. Goes on with the block's end."""
     if not hiwari.has_faults():
         raise tap.Skip("a release build has no faults")
     env = {**os.environ, "HIWARI_FAULT": f"stop:{point}:{at}"}
-    process = subprocess.Popen([str(a) for a in (cli.HIWARI, *arguments(out, *tables))], env=env, text=True,
+    process = subprocess.Popen([str(a) for a in (cli.HIWARI, *arguments(out, *tables, more=more))], env=env, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         cli.wait_until(lambda: is_stopped(process), "the export has stopped")
@@ -433,6 +433,28 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+def test_the_library_does_not_connect_again_by_itself():
+    server().sql("CREATE OR REPLACE TABLE later LIKE small; INSERT INTO later SELECT * FROM small", "d")
+    with cli.scratch() as tmp:
+        (tmp / "cnf").write_text("[client]\nreconnect=1\n[hiwari]\nreconnect\n")
+        with stopped_export(tmp / "s", "small,time=day", "later,time=day", at=0,
+                            more=["--defaults-file", tmp / "cnf"]) as export:
+            server().sql(f"KILL CONNECTION {sleeping_id()}")
+            for name in ("small", "later"):
+                server().sql(f"INSERT INTO {name} VALUES (3, '2024-01-03', 30)", "d")
+        server().sql("DELETE FROM small WHERE id = 3", "d")
+        assert export.returncode == 69, (export.returncode, export.said)
+        cli.says(export.said[1], "table later", "can be run again")
+        assert [path.name for path in tmp.iterdir()] == ["cnf"]
+
+
+def sleeping_id():
+    """The connection of an export whose first table is small: the server has sent all of it."""
+    rows = server().sql("SELECT id FROM information_schema.PROCESSLIST WHERE DB = 'd' AND COMMAND = 'Sleep'")
+    assert len(rows) == 1, rows
+    return rows[0][0]
+
+
 # ---- the command line ----
 
 def test_what_is_misspelt_gets_a_did_you_mean():
@@ -506,6 +528,29 @@ def test_passwords_come_from_option_files_and_the_environment():
         (home / ".my.cnf").write_text('[client]\npassword="wrong"\n')
         refused(78, "1045", url=url, **without_terminal(HOME=str(home)))
         create(tmp / "c", url=url, more=["--defaults-file", tmp / "client.cnf"], **without_terminal(HOME=str(home)))
+
+
+def test_an_option_file_that_is_none_is_refused():
+    with cli.scratch() as tmp:
+        home, file = tmp / "home", tmp / "cnf"
+        home.mkdir()
+        refused(78, str(tmp), "directory", more=["--defaults-file", tmp])
+        (tmp / "more").mkdir()
+        for text, words in (("user=root\n", "line 1"), ("[client]\n\n[client\nuser=root\n", "line 3"),
+                            ("[client]\n=root\n", "line 2"),
+                            ("[client]\nuser root\n", "line 2"), ("[client]\n!inclde x\n", "line 2"),
+                            (f"[client]\n!include {tmp}/gone\n", "gone"), (f"!includedir {tmp}/gone\n", "gone"),
+                            (f"!include {file}\n", "include each other"), ("[client]\nport=many\n", "port"),
+                            ("[client]\nuser=ro\0ot\n", "NUL")):
+            file.write_text(text)
+            refused(78, str(file), words, more=["--defaults-file", file])
+            (home / ".my.cnf").write_text(text)
+            refused(78, ".my.cnf", words, **without_terminal(HOME=str(home)))
+        (tmp / "more" / "a.cnf").write_text(f"[client]\nsocket={server().socket} # ours\n")
+        (tmp / "more" / "b.txt").write_text("nothing of ours")
+        file.write_text(f"; a comment\n[mysqld]\nwhatever they like\n !includedir {tmp}/more\n[client] # us\n"
+                        "user = 'ro\\157t'\nuser=\"root\"\nno-such-option=1\nloose_nor_this\n")
+        create(tmp / "s", url="mysql:///d", more=["--defaults-file", file])
 
 
 def test_a_password_that_has_expired_and_a_locked_account_are_settings():
@@ -618,6 +663,100 @@ def test_tls_with_verification():
         create(tmp / "plain", url=server().tcp_url("d", "reader", more="?ssl-mode=disabled"),
                **without_terminal(MYSQL_PWD=reader()))
         create(tmp / "socket")  # whatever the library's own default is
+
+
+def no_password(tmp):
+    return without_terminal(HOME=str(tmp / "none"))
+
+
+@contextlib.contextmanager
+def server_with_tls(tmp):
+    """A server that shows a certificate of tmp/ca.pem, and lets `open` in with and without TLS."""
+    certificates(tmp)
+    before = list(server().options)
+    server().stop()
+    server().start(f"--ssl-ca={tmp}/ca.pem", f"--ssl-cert={tmp}/server.pem", f"--ssl-key={tmp}/server.key")
+    try:
+        server().sql("CREATE OR REPLACE USER open; GRANT SELECT ON d.* TO open")
+        yield server()
+    finally:
+        server().stop()
+        server().options = before
+        server().start()
+
+
+def with_option_file(tmp, url, *lines, code=0, words=()):
+    """Creating with a file of these lines in [client]. With a code of failure and its words, it must fail so."""
+    (tmp / "cnf").write_text("\n".join(["[client]", *lines]) + "\n")
+    options = {"more": ["--defaults-file", tmp / "cnf"], **no_password(tmp)}
+    if code:
+        return refused(code, *words, url=url, **options)
+    with cli.scratch() as out:
+        return create(out / "s", url=url, **options).stderr
+
+
+def test_a_wish_for_verification_is_heard_however_it_is_spelt():
+    with cli.scratch() as tmp, server_with_tls(tmp) as running:
+        url, other = running.tcp_url("d", "open"), f"ssl-ca={tmp}/other.pem"
+        for verify in ("ssl-verify-server-cert", "ssl-verify-server-cert=TRUE", "ssl_verify_server_cert = on",
+                       "tls-verify-peer=1", "loose-ssl-verify-server-cert", "enable-ssl-verify-server-cert",
+                       "ssl-mode=VERIFY_IDENTITY", "ssl"):
+            with_option_file(tmp, url, other, verify, code=78, words=["2026"])
+            with_option_file(tmp, url, f"ssl-ca={tmp}/ca.pem", verify)
+        # No authority that this machine trusts knows it.
+        with_option_file(tmp, url, "ssl-verify-server-cert", code=78, words=["2026"])
+        with_option_file(tmp, url, other, code=78, words=["2026"])  # who names an authority wants it to be asked
+        name = running.tcp_url("d", "open", "localhost")  # that the certificate does not have
+        with_option_file(tmp, name, f"ssl-ca={tmp}/ca.pem", code=78, words=["2026"])
+        with_option_file(tmp, name, f"ssl-ca={tmp}/ca.pem", "skip-ssl-verify-server-cert")
+        with_option_file(tmp, url, f"ssl-crl={tmp}/ca.pem", code=78, words=["2026"])
+        for wrong in ("ssl-verify-server-cert=maybe", "ssl-verify-servercert", "ssl-mode=sometimes",
+                      "tls-versoin=TLSv1.3"):
+            with_option_file(tmp, url, wrong, code=78, words=["cnf, line 2", wrong.partition("=")[0]])
+
+
+def test_the_url_has_the_last_word_about_tls():
+    with cli.scratch() as tmp, server_with_tls(tmp) as running:
+        def url(more):
+            return running.tcp_url("d", "open", more=more)
+        for weaker in ("ssl-verify-server-cert=0", "skip-ssl", "ssl-mode=disabled", f"ssl-ca={tmp}/ca.pem",
+                       f"ssl-capath={tmp}"):
+            for asked in (f"?ssl-mode=verify&ssl-ca={tmp}/other.pem", f"?ssl-ca={tmp}/other.pem"):
+                with_option_file(tmp, url(asked), weaker, code=78, words=["2026"])
+            with_option_file(tmp, url(f"?ssl-ca={tmp}/ca.pem"), weaker, f"ssl-ca={tmp}/other.pem")
+        with_option_file(tmp, url("?ssl-mode=verify"), f"ssl-ca={tmp}/ca.pem")
+        with_option_file(tmp, url("?ssl-mode=verify"), f"ssl-ca={tmp}/other.pem", code=78, words=["2026"])
+        said = with_option_file(tmp, url("?ssl-mode=required"), "ssl-verify-server-cert")
+        cli.says(said, "asks for more", "the URL counts")
+
+
+def test_a_client_certificate_demands_encryption():
+    with cli.scratch() as tmp:
+        certificates(tmp)
+        server().stop()
+        server().start("--skip-ssl")
+        try:
+            server().sql("CREATE OR REPLACE USER open; GRANT SELECT ON d.* TO open")
+            url = server().tcp_url("d", "open", more=f"?ssl-cert={tmp}/server.pem&ssl-key={tmp}/server.key")
+            refused(78, "not encrypted", url=url, **no_password(tmp))
+            with_option_file(tmp, server().tcp_url("d", "open"), f"ssl-cert={tmp}/server.pem",
+                             f"ssl-key={tmp}/server.key", code=78, words=["not encrypted"])
+            with cli.scratch() as out:
+                create(out / "s", url=url + "&ssl-mode=disabled", **no_password(tmp))
+        finally:
+            server().stop()
+            server().options.remove("--skip-ssl")
+            server().start()
+
+
+def test_a_certificate_that_cannot_be_read_is_named():
+    with cli.scratch() as tmp:
+        (tmp / "there.pem").write_text("")
+        for parameter in ("ssl-ca", "ssl-cert", "ssl-key"):
+            for path, words in ((tmp / "gone.pem", "No such file"), (tmp, "directory")):
+                others = "".join(f"&{p}={tmp}/there.pem" for p in ("ssl-ca", "ssl-cert", "ssl-key") if p != parameter)
+                refused(78, parameter, str(path), words, url=server().tcp_url("d", more=f"?{parameter}={path}{others}"))
+        with_option_file(tmp, server().tcp_url("d"), f"ssl-ca={tmp}/gone.pem", code=78, words=["ssl-ca", "gone.pem"])
 
 
 # ---- progress ----

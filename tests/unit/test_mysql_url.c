@@ -72,6 +72,8 @@ START_TEST(test_ssl_mode_has_the_last_word)
         {"mysql://h/d?ssl-mode=required&ssl-ca=x", MYSQL_TLS_REQUIRED},
         {"mysql://h/d?ssl-ca=x&ssl-mode=verify", MYSQL_TLS_VERIFY},
         {"mysql://h?ssl-mode=verify", MYSQL_TLS_VERIFY},
+        {"mysql://h/d?ssl-cert=x&ssl-key=y", MYSQL_TLS_REQUIRED}, /* never shown in the open */
+        {"mysql://h/d?ssl-cert=x&ssl-mode=disabled", MYSQL_TLS_NONE},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         CLEANUP(mysql_url_deinit) struct mysql_url url = {0};
