@@ -188,6 +188,7 @@ int build_copy(struct snapshot_builder *b, const struct snapshot *snapshot,
         .time = table->time,
         .group = table->group,
         .key = table->key,
+        .ties = table->ties,
         .place = place_copied,
         .place_ctx = source,
     };

@@ -26,6 +26,7 @@ struct build_table {
     const int
         *order;  /* rows of equal time and group stand in order of these columns, then as they */
     int n_order; /* came */
+    const char *ties; /* as in struct table */
 
     /* Append where a row came from ("races.csv, line 17"), for messages. */
     void (*place)(void *ctx, int64_t row, struct str *out);

@@ -187,6 +187,7 @@ int intake_open(struct snapshot_builder *builder, const struct intake_shape *sha
         .key = shape->key,
         .order = shape->order,
         .n_order = shape->n_order,
+        .ties = shape->ties,
         .place = shape->place,
         .place_ctx = shape->place_ctx,
     };

@@ -39,9 +39,10 @@ struct intake_shape {
     const struct intake_column *columns;
     int time, group, key; /* column numbers or -1: a time, or a time and a group, or a key */
     const int
-        *order;     /* rows of equal time and group stand in order of these columns, then as they */
-    int n_order;    /* came */
-    int64_t memory; /* bytes that rows may take before they are spooled; 0: no bound */
+        *order;  /* rows of equal time and group stand in order of these columns, then as they */
+    int n_order; /* came */
+    const char *ties; /* what gives that order, for who adds rows later; NULL: not known */
+    int64_t memory;   /* bytes that rows may take before they are spooled; 0: no bound */
     const struct intake_kept *kept; /* NULL: nothing */
 
     /* Append where the row of this number, from 0, came from ("races.csv, line 17"), for messages.

@@ -108,6 +108,7 @@ void layout_deinit(struct layout *layout)
             free((char *)table->columns[c].name);
         free(table->columns);
         free((char *)table->name);
+        free((char *)table->ties);
         free(layout->sources[t]);
     }
     for (int f = 0; f < layout->n_files; f++)

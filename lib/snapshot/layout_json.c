@@ -53,6 +53,8 @@ static void write_table(struct json *tables, const struct table *table, const ch
     hash_hex(table->hash, SHA256_BYTES, hash);
     json_add_string(node, "hash", hash);
     json_add_string(node, "source", source);
+    if (table->ties)
+        json_add_string(node, "ties", table->ties);
 
     struct json *columns = json_add_array(node, "columns");
     for (int c = 0; c < table->n_columns; c++)
@@ -232,6 +234,8 @@ static int read_table_members(const struct json *node, struct table *table, char
                               struct err *err)
 {
     const struct json *columns = NULL, *source = json_get(node, "source");
+    const struct json *ties = json_get(node, "ties");
+    table->ties = ties && json_type(ties) == JSON_STRING ? mem_strdup(json_string(ties)) : NULL;
     *ret_source = mem_strdup(source && json_type(source) == JSON_STRING ? json_string(source) : "");
     int r = need_count(node, "rows", INT32_MAX, &table->rows, err);
     if (r == 0)

@@ -21,6 +21,8 @@ struct table {
     int n_columns;
     struct column *columns;
     int time, group, key; /* column numbers, or -1 */
+    const char *ties;     /* what orders rows of equal time and group, in the words of the source;
+                             NULL: not known. No part of the id */
 
     /* The dates that have rows, ascending; static tables have none. Day d is rows
      * [day_start[d], day_start[d + 1]) and day_chain[d] is the hash of all rows up to its end. */

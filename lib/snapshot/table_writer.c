@@ -186,6 +186,7 @@ static struct table *add_shape(struct layout *layout, const struct build_table *
         .time = source->time,
         .group = source->group,
         .key = source->key,
+        .ties = source->ties ? mem_strdup(source->ties) : NULL,
     };
     for (int c = 0; c < source->n_columns; c++) {
         const struct column *column = &source->columns[c];

@@ -48,7 +48,7 @@ static void add_from(struct str *out, const struct source_table *wish)
     mysql_link_add_name(out, wish->name);
 }
 
-/* The columns of the primary key, as ORDER BY; nothing is added when there is none. */
+/* The columns of the primary key, as ORDER BY has them; nothing is added when there is none. */
 static int add_primary_key(struct mysql_link *link, const struct source_table *wish,
                            struct str *out, struct err *err)
 {
@@ -63,17 +63,18 @@ static int add_primary_key(struct mysql_link *link, const struct source_table *w
     enum { COLUMN_NAME = 4, COLLATION = 5 }; /* of SHOW INDEX; parts come in the key's order */
     int n = 0;
     for (MYSQL_ROW row; (row = mysql_fetch_row(rows)); n++) {
-        str_addz(out, n ? ", " : " ORDER BY ");
+        str_addz(out, n ? ", " : "");
         mysql_link_add_name(out, row[COLUMN_NAME]);
         str_addz(out, row[COLLATION] && *row[COLLATION] == 'D' ? " DESC" : "");
     }
     mysql_free_result(rows);
-    return n > 0;
+    return 0;
 }
 
-static int write_statement(struct mysql_link *link, const struct source_table *wish, int64_t since,
+static int write_statement(struct mysql_table *t, struct mysql_link *link, int64_t since,
                            struct str *out, struct err *err)
 {
+    const struct source_table *wish = t->wish;
     if (wish->sql && since == INT64_MIN) {
         struct text sql = trimmed(wish->sql);
         str_add(out, sql.s, (size_t)sql.len);
@@ -90,7 +91,12 @@ static int write_statement(struct mysql_link *link, const struct source_table *w
         mysql_link_add_name(out, wish->time);
         str_addz(out, " IS NULL"); /* refused as in a table that is read whole */
     }
-    return wish->sql ? 0 : add_primary_key(link, wish, out, err);
+    CLEANUP(str_deinit) struct str key = {0};
+    int r = wish->sql ? 0 : add_primary_key(link, wish, &key, err);
+    if (key.len)
+        str_addf(out, " ORDER BY %s", key.s);
+    t->key_order = key.len ? str_take(&key) : NULL;
+    return r;
 }
 
 /* Chapter: what the server knows of a table. */
@@ -235,12 +241,11 @@ static int open_table(struct mysql_table *t, struct mysql_link *link, int64_t si
     CLEANUP(str_deinit) struct str sql = {0};
     int r = t->wish->sql ? check_select(trimmed(t->wish->sql), err) : 0;
     if (r == 0)
-        r = write_statement(link, t->wish, since, &sql, err);
+        r = write_statement(t, link, since, &sql, err);
     if (r < 0 && !t->wish->sql && mysql_errno(link->mysql) == ER_NO_SUCH_TABLE)
         return no_such_table(link, t->wish->name, err);
     if (r < 0)
         return r;
-    t->ordered = r > 0;
     r = prepare(t, link, &sql, err);
     if (r == 0)
         r = take_columns(t, zero_dates_null, err);
@@ -320,5 +325,6 @@ void mysql_table_close(struct mysql_table *t)
         mysql_column_deinit(&t->columns[c]);
     free(t->columns);
     free(t->binds);
+    free(t->key_order);
     *t = (struct mysql_table){0};
 }

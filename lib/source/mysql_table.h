@@ -14,7 +14,8 @@ struct mysql_table {
     struct mysql_column *columns; /* in the order in which they come */
     MYSQL_BIND *binds;
     int time, group, key; /* of these columns; -1: none */
-    bool ordered;         /* rows come in the order of a primary key */
+    char *key_order;      /* rows come in order of the primary key, as ORDER BY has it; NULL: of
+                             none */
     int64_t rows;         /* as the server estimates them; 0: unknown */
 };
 

@@ -4,8 +4,10 @@
 #include "source/source_mysql.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "snapshot/intake.h"
@@ -29,6 +31,7 @@ struct reading {
     struct intake *intake;
     struct source_mysql_progress progress;
     int64_t told_ms, dropped;
+    int64_t since; /* only rows from this day on are read; INT64_MIN: all */
 };
 
 static void reading_deinit(struct reading *r)
@@ -75,12 +78,22 @@ static void fill_columns(const struct mysql_table *t, struct intake_column *colu
     }
 }
 
+/* Which row of the table it is: its number in the order in which rows come, which is not all of
+ * them when rows are added to a snapshot. */
 static void add_place(void *ctx, int64_t row, struct str *out)
 {
     const struct reading *reading = ctx;
-    str_addf(out, "row %" PRId64 "%s", row + 1,
-             reading->table.ordered ? " in order of the primary key" : "");
+    str_addf(out, "row %" PRId64, row + 1);
+    if (reading->since != INT64_MIN) {
+        char day[DATE_TEXT];
+        date_format(reading->since, day);
+        str_addf(out, " of those from %s on", day);
+    }
+    str_addz(out, reading->table.key_order ? " in order of the primary key" : "");
 }
+
+/* Who adds to a snapshot shall get what a snapshot of everything would be. */
+#define FULL "make a snapshot of everything, without --append"
 
 /* Whether the columns are those of the snapshot that is added to. One that is gone has left a hole,
  * which has no name. */
@@ -91,13 +104,37 @@ static int check_columns(const struct intake_column *columns, int n, const struc
         bool is_new = c >= old->n_columns;
         if (is_new || !columns[c].name)
             return err_set(err, ERR_INPUT,
-                           "column %s is %s; make a snapshot of everything, without --append, or "
-                           "SELECT the columns that it has",
+                           "column %s is %s; " FULL ", or SELECT the columns that it has",
                            is_new ? columns[c].name : old->columns[c].name,
                            is_new ? "not in the snapshot to append to"
                                   : "in the snapshot to append to, and not in the database");
     }
     return 0;
+}
+
+/* What orders rows of equal time and group. */
+static const char *ties(const struct mysql_table *t)
+{
+    return t->key_order ? t->key_order : "all columns";
+}
+
+/* Whether columns and rows stand in the order that they have in the snapshot that is added to.
+ * Snapshots of older versions, and of CSV files, do not say what orders their rows. */
+static int check_order(const struct mysql_table *t, const struct table *old, struct err *err)
+{
+    for (int c = 0; old && c < t->n_columns; c++) {
+        if (t->columns[c].to != c)
+            return err_set(err, ERR_INPUT,
+                           "column %s is now column %d, and column %d in the snapshot to append "
+                           "to; " FULL ", or SELECT the columns in that order",
+                           t->columns[c].name, c + 1, t->columns[c].to + 1);
+    }
+    if (!old || !old->ties || strcmp(old->ties, ties(t)) == 0)
+        return 0;
+    return err_set(err, ERR_INPUT,
+                   "rows of equal time stand in order of %s now (that is the primary key, or all "
+                   "columns without one), and of %s in the snapshot to append to; " FULL,
+                   ties(t), old->ties);
 }
 
 static int column_to(const struct mysql_table *t, int column)
@@ -118,8 +155,11 @@ static int give_row(struct reading *reading, struct err *err)
         }
         reading->progress.bytes += (int64_t)c->length;
         int r = c->give(c, reading->intake, err);
-        if (r < 0)
-            return err_prefix(err, "row %" PRId64, reading->progress.rows + reading->dropped + 1);
+        if (r < 0) {
+            CLEANUP(str_deinit) struct str place = {0};
+            add_place(reading, reading->progress.rows + reading->dropped, &place);
+            return err_prefix(err, "%s", place.s);
+        }
     }
     return 0;
 }
@@ -189,6 +229,8 @@ static int take_in(struct reading *reading, const struct source_target *target, 
         order[c] = c;
     fill_columns(t, columns);
     int r = check_columns(columns, n, old, err);
+    if (r == 0)
+        r = check_order(t, old, err);
     if (r < 0)
         return err_prefix(err, "table %s", t->wish->name);
     CLEANUP(str_deinit) struct str source = {0};
@@ -205,7 +247,8 @@ static int take_in(struct reading *reading, const struct source_target *target, 
         .group = column_to(t, t->group),
         .key = column_to(t, t->key),
         .order = order,
-        .n_order = t->ordered ? 0 : n,
+        .n_order = t->key_order ? 0 : n,
+        .ties = ties(t),
         .memory = target->memory,
         .kept = target->kept ? &target->kept->intake : NULL,
         .place = add_place,
@@ -219,8 +262,8 @@ static int add(void *ctx, const struct source_table *wish, const struct source_t
                struct err *err)
 {
     struct mysql_source *source = ctx;
-    CLEANUP(reading_deinit) struct reading reading = {.source = source};
     int64_t since = target->kept ? target->kept->day : INT64_MIN;
+    CLEANUP(reading_deinit) struct reading reading = {.source = source, .since = since};
     int r = mysql_table_open(&source->link, wish, since, source->settings->zero_dates_null,
                              &reading.table, err);
     if (r < 0)

@@ -8,6 +8,7 @@ import os
 import pathlib
 import pty
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,6 +247,54 @@ def test_appending_to_another_shape_is_refused():
             done = append(tmp / "new", tmp / "old", "runs", code=65)
             cli.says(done.stderr, "runs", words, "--append")
             assert not (tmp / "new").exists()
+
+
+def altered(*changes):
+    for change in changes:
+        server().sql(f"ALTER TABLE runs {change}", "d")
+
+
+def test_appending_when_columns_or_the_primary_key_have_moved_is_refused():
+    runs = "runs,time=t,group=race"
+    select = "runs=SELECT id, t, race, horse, s FROM runs,time=t,group=race"
+    with cli.scratch() as tmp:
+        days_until("2024-01-10")
+        create(tmp / "old", runs)
+        create(tmp / "old-select", select)
+        for changes, words in ((["MODIFY s DECIMAL(6,2) AFTER t"], ["column s", "column 3", "column 5"]),
+                               (["DROP PRIMARY KEY, ADD PRIMARY KEY (horse, id)"], ["`horse`, `id`", "of `id`"]),
+                               (["DROP PRIMARY KEY, ADD PRIMARY KEY (id DESC)"], ["`id` DESC", "of `id`"]),
+                               (["DROP PRIMARY KEY"], ["all columns", "of `id`"])):
+            days_until("2024-01-11")
+            altered(*changes)
+            done = append(tmp / "new", tmp / "old", "runs", code=65)
+            cli.says(done.stderr, "table runs", "without --append", *words)
+            assert not (tmp / "new").exists()
+            append(tmp / "new-select", tmp / "old-select", select)
+            create(tmp / "full-select", select)
+            assert snapshot.identity(tmp / "new-select") == snapshot.identity(tmp / "full-select")
+            shutil.rmtree(tmp / "new-select")
+            shutil.rmtree(tmp / "full-select")
+        days_until("2024-01-11")
+        append(tmp / "new", tmp / "old", "runs")
+        days_until("2024-01-12")
+        altered("DROP PRIMARY KEY")
+        cli.says(append(tmp / "next", tmp / "new", "runs", code=65).stderr, "all columns", "of `id`")
+
+
+def test_appending_names_the_row_that_is_wrong_among_those_that_are_read():
+    days_until("2024-01-10")
+    with cli.scratch() as tmp:
+        create(tmp / "old", "runs,time=t,group=race")
+        days_until("2024-01-11")
+        server().sql("ALTER TABLE runs MODIFY t DATETIME; UPDATE runs SET horse = CHAR(0) WHERE id = 1297", "d")
+        said = append(tmp / "new", tmp / "old", "runs", code=65).stderr
+        number = int(server().sql("SELECT COUNT(*) FROM runs WHERE t >= '2024-01-10' AND id <= 1297", "d")[0][0])
+        cli.says(said, f"row {number} of those from 2024-01-10 on in order of the primary key", "NUL")
+        server().sql("UPDATE runs SET horse = 'h', t = NULL WHERE id = 1298", "d")
+        server().sql("UPDATE runs SET horse = 'h' WHERE id = 1297", "d")
+        said = append(tmp / "new", tmp / "old", "runs", code=65).stderr
+        cli.says(said, f"row {number + 1} of those from 2024-01-10 on in order of the primary key", "t")
 
 
 # ---- one moment ----
