@@ -101,30 +101,82 @@ static int write_statement(struct mysql_table *t, struct mysql_link *link, int64
 
 /* Chapter: what the server knows of a table. */
 
-/* Its estimate of rows; and a word when it cannot keep the table as it was at one moment. */
-static int ask_statistics(struct mysql_table *t, struct mysql_link *link, struct err *err)
+/* Its line in a table of information_schema; *ret is for mysql_free_result. */
+static int ask_about(struct mysql_link *link, const char *what, const char *name, MYSQL_RES **ret,
+                     struct err *err)
 {
     CLEANUP(str_deinit) struct str sql = {0};
-    size_t len = strlen(t->wish->name);
-    CLEANUP(mem_free_chars) char *name = mem_alloc(2 * len + 1);
-    mysql_real_escape_string(link->mysql, name, t->wish->name, len);
+    size_t len = strlen(name);
+    CLEANUP(mem_free_chars) char *escaped = mem_alloc(2 * len + 1);
+    mysql_real_escape_string(link->mysql, escaped, name, len);
     str_addf(&sql,
-             "SELECT t.TABLE_ROWS, t.ENGINE, e.TRANSACTIONS FROM information_schema.TABLES t "
+             "SELECT %s FROM information_schema.TABLES t "
              "LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE "
              "WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_NAME = '%s'",
-             name);
+             what, escaped);
+    return mysql_link_query(link, sql.s, ret, err);
+}
+
+static int estimate_rows(struct mysql_table *t, struct mysql_link *link, struct err *err)
+{
     MYSQL_RES *rows;
-    int r = mysql_link_query(link, sql.s, &rows, err);
+    int r = ask_about(link, "t.TABLE_ROWS", t->wish->name, &rows, err);
     if (r < 0)
         return r;
     MYSQL_ROW row = mysql_fetch_row(rows);
     if (row && row[0])
         str_to_i64(row[0], &t->rows);
-    if (row && row[1] && row[2] && strcmp(row[2], "YES") != 0)
-        log_warn("the table's engine has no transactions: rows that change while it is read may "
-                 "be seen half changed",
-                 LOG_S("table", t->wish->name), LOG_S("engine", row[1]));
     mysql_free_result(rows);
+    return 0;
+}
+
+#define HALF_CHANGED "rows that change while it is read may be seen half changed"
+
+int mysql_table_check_engine(struct mysql_link *link, const struct source_table *wish,
+                             struct err *err)
+{
+    MYSQL_RES *rows;
+    if (wish->sql)
+        return 1;
+    int r =
+        ask_about(link, "t.TABLE_TYPE = 'VIEW', t.ENGINE, e.TRANSACTIONS", wish->name, &rows, err);
+    if (r < 0)
+        return r;
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    if (row && row[1] && row[2] && strcmp(row[2], "YES") != 0)
+        log_warn("the table's engine has no transactions: " HALF_CHANGED,
+                 LOG_S("table", wish->name), LOG_S("engine", row[1]));
+    bool is_view = row && row[0] && *row[0] == '1';
+    mysql_free_result(rows);
+    return is_view;
+}
+
+int mysql_table_check_unseen(struct mysql_link *link, struct err *err)
+{
+    enum { NAMED = 5 };
+    MYSQL_RES *rows;
+    int r = mysql_link_query(
+        link,
+        "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE FROM information_schema.TABLES t "
+        "JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE "
+        "WHERE t.TABLE_TYPE = 'BASE TABLE' AND e.TRANSACTIONS <> 'YES' AND t.TABLE_SCHEMA NOT IN "
+        "('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY 1, 2 LIMIT 6",
+        &rows, err);
+    if (r < 0)
+        return r;
+    CLEANUP(str_deinit) struct str names = {0};
+    int n = 0;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(rows)); n++) {
+        if (n < NAMED)
+            str_addf(&names, "%s%s.%s (%s)", n ? ", " : "", row[0], row[1], row[2]);
+        else
+            str_addz(&names, " and others");
+    }
+    mysql_free_result(rows);
+    if (n)
+        log_warn("it cannot be seen here which tables a view or a SELECT reads; if one of these, "
+                 "whose engine has no transactions: " HALF_CHANGED,
+                 LOG_S("tables", names.s));
     return 0;
 }
 
@@ -252,7 +304,7 @@ static int open_table(struct mysql_table *t, struct mysql_link *link, int64_t si
     if (r == 0)
         r = bind(t, link, err);
     if (r == 0 && !t->wish->sql && since == INT64_MIN)
-        r = ask_statistics(t, link, err);
+        r = estimate_rows(t, link, err);
     return r;
 }
 

@@ -25,6 +25,13 @@ struct mysql_table {
 int mysql_table_open(struct mysql_link *link, const struct source_table *wish, int64_t since,
                      bool zero_dates_null, struct mysql_table *ret, struct err *err);
 
+/* Warn when the server cannot keep the table as it was at one moment. Returns 0, or 1 when it
+ * cannot be seen, because a view or a SELECT is read: then mysql_table_check_unseen warns, once for
+ * all of them, when there are such tables among those that the user sees. */
+int mysql_table_check_engine(struct mysql_link *link, const struct source_table *wish,
+                             struct err *err);
+int mysql_table_check_unseen(struct mysql_link *link, struct err *err);
+
 /* Nobody can alter or drop what is read, from here to the end of the transaction: who tries waits.
  */
 int mysql_table_hold(struct mysql_link *link, const struct source_table *wish, struct err *err);

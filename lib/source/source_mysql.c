@@ -278,16 +278,20 @@ static int add(void *ctx, const struct source_table *wish, const struct source_t
 static int check_tables(struct mysql_source *source, const struct source_options *options,
                         struct err *err)
 {
+    bool unseen = false;
     for (int i = 0; i < options->n_tables; i++) {
         CLEANUP(mysql_table_close) struct mysql_table t = {0};
         int r = mysql_table_open(&source->link, &options->tables[i], INT64_MIN,
                                  source->settings->zero_dates_null, &t, err);
         if (r == 0)
             r = mysql_table_hold(&source->link, &options->tables[i], err);
+        if (r == 0)
+            r = mysql_table_check_engine(&source->link, &options->tables[i], err);
         if (r < 0)
             return err_prefix(err, "table %s", options->tables[i].name);
+        unseen |= r > 0;
     }
-    return 0;
+    return unseen ? mysql_table_check_unseen(&source->link, err) : 0;
 }
 
 int source_mysql_create(const struct source_options *options, const struct source_mysql *settings,

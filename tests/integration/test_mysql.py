@@ -299,6 +299,26 @@ def test_appending_names_the_row_that_is_wrong_among_those_that_are_read():
 
 # ---- one moment ----
 
+def test_engines_without_transactions_are_warned_of():
+    server().sql("CREATE OR REPLACE VIEW all_small AS SELECT * FROM small", "d")
+    select = "q=SELECT * FROM small,time=day"
+    with cli.scratch() as tmp:
+        said = create(tmp / "none", "small,time=day", "all_small,time=day", select).stderr
+        assert "transactions" not in said, said
+        server().sql("CREATE TABLE old_small ENGINE=MyISAM AS SELECT * FROM small; "
+                     "CREATE OR REPLACE VIEW all_small AS SELECT * FROM old_small", "d")
+        try:
+            said = create(tmp / "table", "old_small,time=day").stderr
+            assert said.count("no transactions") == 1 and "MyISAM" in said, said
+            for name, wish in (("view", "all_small,time=day"), ("select", select)):
+                said = create(tmp / name, wish, "small,time=day").stderr
+                cli.says(said, "cannot be seen", "d.old_small (MyISAM)")
+                assert said.count("no transactions") == 1, said
+            assert "transactions" not in create(tmp / "small", "small,time=day").stderr
+        finally:
+            server().sql("DROP TABLE old_small; DROP VIEW all_small", "d")
+
+
 @contextlib.contextmanager
 def stopped_export(out, *tables, at=3, point="mysql-rows", more=()):
     """An export that has stopped by itself after some hundred rows of its first table. Goes on with the block's end."""
