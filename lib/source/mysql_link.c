@@ -51,6 +51,10 @@ static const struct {
     {ER_MUST_CHANGE_PASSWORD_LOGIN, ERR_CONFIG, EXPIRED},
     {MYSQL_ACCOUNT_LOCKED, ERR_CONFIG, LOCKED},
     {MARIADB_ACCOUNT_LOCKED, ERR_CONFIG, LOCKED},
+    {ER_VIEW_INVALID, ERR_INPUT,
+     "; SHOW CREATE VIEW shows what the view refers to: mend it, or give the rights to its "
+     "definer, "
+     "or name a SELECT in its place"},
     {ER_BAD_DB_ERROR, ERR_CONFIG, "; the URL names it: mysql://HOST/DATABASE"},
     {ER_HOST_NOT_PRIVILEGED, ERR_CONFIG, ""},
     {ER_TABLEACCESS_DENIED_ERROR, ERR_CONFIG, "; the user needs SELECT on it"},

@@ -208,6 +208,8 @@ static int init_columns(struct mysql_table *t, const MYSQL_FIELD *fields, bool z
     CLEANUP(str_deinit) struct str refused = {0};
     for (int c = 0; c < t->n_columns; c++) {
         struct err one = {0};
+        if (!*fields[c].name)
+            return err_set(err, ERR_INPUT, "its column %d has no name: give it one with AS", c + 1);
         if (mysql_column_init(&t->columns[c], &fields[c], zero_dates_null, &one) < 0)
             str_addf(&refused, "%s%s", refused.len ? "; " : "", one.text);
         for (int b = 0; b < c && !refused.len; b++) {

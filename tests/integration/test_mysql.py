@@ -537,6 +537,11 @@ def test_what_is_misspelt_gets_a_did_you_mean():
     refused(65, "table q", "SELECT", tables=["q=DELETE FROM small,time=day"])
     refused(65, "table q", "gives no rows", tables=["q=SELECT * FROM small INTO @a, @b, @c,time=day"])
     refused(65, "time column v", "integer", tables=["small,time=v"])
+    refused(65, "table q", "column 2 has no name", "AS", tables=["q=SELECT day, '' FROM small,time=day"])
+    server().sql("CREATE TABLE gone AS SELECT * FROM small; CREATE OR REPLACE VIEW broken AS SELECT * FROM gone; "
+                 "DROP TABLE gone", "d")
+    refused(65, "table broken", "1356", "SHOW CREATE VIEW", tables=["broken,time=day"])
+    server().sql("DROP VIEW broken", "d")
     refused(64, "neither time nor key", tables=["small"])
     assert server().sql("SELECT COUNT(*) FROM small", "d") == [["2"]]
 
