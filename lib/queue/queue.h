@@ -150,7 +150,7 @@ int queue_lease(struct queue *queue, const struct worker_id *worker, struct leas
 enum lease_answer { LEASE_OK, LEASE_STALE, LEASE_ALREADY };
 struct lease_ref {
     const char *key, *token;
-    bool started; /* renew: the key's computation has begun; it can be charged an interruption */
+    bool started; /* renew, release: work has begun; it can be charged an interruption */
     int64_t ms;   /* done: how long it took */
     int64_t rows; /* done: rows of the result */
     enum lease_answer answer; /* filled in */

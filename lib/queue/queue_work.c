@@ -212,7 +212,7 @@ static void ref_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
     redis_cmd_addz(cmd, verb->refs[i].token);
 }
 
-static void renew_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
+static void begun_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
 {
     const struct verb *verb = ctx;
     ref_fill(ctx, cmd, i);
@@ -230,7 +230,7 @@ static void done_fill(void *ctx, struct redis_cmd *cmd, int64_t i)
 int queue_renew(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs, int n,
                 struct err *err)
 {
-    return verb_run(queue, SCRIPT_RENEW, worker, refs, n, renew_fill, err);
+    return verb_run(queue, SCRIPT_RENEW, worker, refs, n, begun_fill, err);
 }
 
 int queue_done(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs, int n,
@@ -242,7 +242,7 @@ int queue_done(struct queue *queue, const struct worker_id *worker, struct lease
 int queue_release(struct queue *queue, const struct worker_id *worker, struct lease_ref *refs,
                   int n, struct err *err)
 {
-    return verb_run(queue, SCRIPT_RELEASE, worker, refs, n, ref_fill, err);
+    return verb_run(queue, SCRIPT_RELEASE, worker, refs, n, begun_fill, err);
 }
 
 int queue_fail(struct queue *queue, const struct worker_id *worker, struct lease_ref *ref,

@@ -131,7 +131,7 @@ def test_row_6_interruptions_cost_no_attempt():
         for _ in range(2):
             lease = batch.one("w1")
             batch.verb("renew", "w1", lease, 1)
-            batch.verb("release", "w1", lease)
+            batch.verb("release", "w1", lease, 1)
         assert batch.record("k1") == ("p", 0, 2), batch.record("k1")
         batch.verb("fail", "w1", batch.one("w1"), "error", "once", 0)
         assert batch.record("k1")[0] == "w", "its first error was its last"
@@ -146,7 +146,7 @@ def test_row_7_a_key_that_ends_its_workers_is_given_up():
             leased = batch.lease(f"w{i}")
             if leased:
                 batch.verb("renew", f"w{i}", leased[0], 1)
-                batch.verb("release", f"w{i}", leased[0])
+                batch.verb("release", f"w{i}", leased[0], 1)
         assert (batch.count("failed"), batch.count("pending")) == (1, 0), "it goes on ending workers"
         assert batch.redis("HGET", batch.keys["errors"], "k1").startswith("interrupted\n")
 
@@ -158,7 +158,7 @@ def test_row_8_a_token_never_comes_again_though_redis_went_back():
         batch.fill(["k1"])
         before = batch.redis("HGET", batch.keys["batch"], "seq")
         early = batch.one("w1")
-        batch.verb("release", "w1", early)
+        batch.verb("release", "w1", early, 1)
         batch.redis("HSET", batch.keys["batch"], "seq", before)  # as after a failover
         later = batch.one("w2")
         assert early[1] != later[1], f"two leases with the token {early[1]}"
@@ -220,7 +220,7 @@ def test_row_16_of_each_key_the_last_leases_are_remembered_and_no_more():
     def scenario(batch):
         batch.fill(["k1"])
         for _ in range(12):
-            batch.verb("release", "w1", batch.one("w1"))
+            batch.verb("release", "w1", batch.one("w1"), 1)
         lines = batch.redis("HGET", batch.keys["history"], "k1").splitlines()
         assert len(lines) <= 10, f"{len(lines)} leases are remembered"
 
