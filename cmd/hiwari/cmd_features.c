@@ -54,9 +54,11 @@ static void say_notes(const struct planned *p, const struct source_rows *rows, c
     const struct table *t = target_of(p);
     const struct column *time = &rows->columns[t->time];
     char text[DATE_TEXT];
-    if (rows->ignored)
-        fprintf(stderr, "note: %s: not columns of '%s', and ignored: %s\n", path, t->name,
-                rows->ignored);
+    if (rows->ignored) {
+        struct err note; /* a stranger's words, cleaned like those of an error */
+        err_set(&note, 0, "%s: not columns of '%s', and ignored: %s", path, t->name, rows->ignored);
+        fprintf(stderr, "note: %s\n", note.text);
+    }
     for (int64_t row = 0; row < rows->n; row++) {
         int64_t day = day_of(time, row), first, end;
         if (row > 0 && day == day_of(time, row - 1))

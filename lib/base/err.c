@@ -5,8 +5,32 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/utf8.h"
+
+/* Words of files and of servers stand in messages, and those go to terminals, which control
+ * characters would move and recolour. What is no UTF-8 goes with them: its bytes mean controls to
+ * some. */
+static size_t text_clean(char *text, size_t len)
+{
+    size_t to = 0;
+    for (size_t at = 0; at < len;) {
+        uint32_t point = 0;
+        size_t n = (size_t)utf8_decode(text + at, len - at, &point);
+        bool control =
+            (point < 0x20 && point != '\n' && point != '\t') || (point >= 0x7f && point < 0xa0);
+        if (n == 0 || control)
+            text[to++] = '?';
+        else
+            memmove(text + to, text + at, n);
+        to += n == 0 || control ? 0 : n;
+        at += n ? n : 1;
+    }
+    return to;
+}
 
 /* A cut must not leave half a UTF-8 character, and a message is one line's end. */
 static void text_tidy(char *text, size_t len)
@@ -17,6 +41,7 @@ static void text_tidy(char *text, size_t len)
         if (len > 0 && (unsigned char)text[len - 1] >= 0xc0)
             len--;
     }
+    len = text_clean(text, len);
     while (len > 0 && text[len - 1] == '\n')
         len--;
     text[len] = '\0';

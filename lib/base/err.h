@@ -5,7 +5,8 @@
  * Functions that can fail return 0, a positive answer of their own, or one of
  * the negative codes below, and then have filled in the caller's struct err.
  * Each level on the way up may add words in front; only main prints. A message
- * says what happened, to what, and what to do next. */
+ * says what happened, to what, and what to do next. Control characters in it, and what is no UTF-8,
+ * have become '?': it may quote a stranger's file, and it goes to terminals. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

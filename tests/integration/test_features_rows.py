@@ -182,6 +182,9 @@ def test_missing_columns_are_named_unless_only_results_are():
         done = features(snapshot, SPEC, file)
         cli.says(done.stderr, "weather", "ignored")
         assert len(lines_of(done.stdout)) == 5
+        file = write(tmp / "rows.csv", [{**row, "\x1b[2J天気": "fine"} for row in rows], ["\x1b[2J天気", *columns])
+        said = features(snapshot, SPEC, file).stderr
+        assert "ignored: ?[2J天気" in said and "\x1b" not in said, said
 
 
 def test_an_empty_card_gives_the_header_and_a_team_never_seen_has_no_history():

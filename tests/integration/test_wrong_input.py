@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import sys
+import unicodedata
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import cli
@@ -77,6 +78,19 @@ def test_a_malformed_csv_is_named_by_file_and_line_and_no_half_snapshot_stays():
         cli.says(done.stderr, "t.csv", "line 2", "column", "UTF-8")
         cli.says(cli.run("snapshot", "create", "--csv", f"t={tmp}/none.csv,time=d", "--out", tmp / "out", code=65).stderr,
                  "none.csv", "No such file")
+
+
+def test_control_characters_of_a_csv_do_not_reach_the_terminal():
+    with cli.scratch() as tmp:
+        for text in ("d,x\n2024-01-01,1\n2024-01-01\x1b[31m日,2\n", "d,x\n2024-01-01,1\n\x9b31m日,\n",
+                     "d,x\x1b]0;owned\x07日,x\x1b]0;owned\x07日\n2024-01-01,1,2\n",
+                     "d,\x1b[2J日\n2024-01-01,1\n2024-01-02,\x7f\x1b[2Jone\n"):
+            (tmp / "t.csv").write_text(text)
+            name = "" if "日,x" in text else ",\x1b[2J日:integer" if "2J日" in text else ""
+            said = cli.run("snapshot", "create", "--csv", f"t={tmp}/t.csv,time=d{name}", "--out", tmp / "out",
+                           code=None).stderr
+            controls = [c for c in said if c != "\n" and unicodedata.category(c) == "Cc"]
+            assert said and "日" in said and not controls, (text, said)
 
 
 def test_a_missing_redis_server_is_named_with_its_package():

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/retry.h"
+#include "base/str.h"
 #include "base/utf8.h"
 
 START_TEST(test_a_failure_gains_words_on_its_way_up)
@@ -67,6 +68,18 @@ START_TEST(test_long_words_are_cut_between_characters)
         ck_assert(strncmp(err.text, "key: é", 7) == 0);
         ck_assert(utf8_valid(err.text, strlen(err.text)));
     }
+}
+END_TEST
+
+START_TEST(test_words_of_strangers_do_not_control_a_terminal)
+{
+    struct err err;
+    err_set(&err, ERR_INPUT, "%s", "a\033[31m\a\r日割り\x7f\xc2\x9b|\x9b|\xe6\x97|\tb\nc\n");
+    ck_assert_str_eq(err.text, "a?[31m??日割り??|?|??|\tb\nc");
+    err_set_errno(&err, ERR_INPUT, ENOENT, "cannot read \033%s", "日");
+    ck_assert_msg(str_starts(err.text, "cannot read ?日: No such file"), "%s", err.text);
+    err_prefix(&err, "ü\033");
+    ck_assert_msg(str_starts(err.text, "ü?: cannot read ?日"), "%s", err.text);
 }
 END_TEST
 
@@ -255,6 +268,7 @@ static Suite *base_suite(void)
     tcase_add_test(t, test_nobody_has_to_care_for_the_words);
     tcase_add_test(t, test_words_may_be_made_of_the_words_before);
     tcase_add_test(t, test_long_words_are_cut_between_characters);
+    tcase_add_test(t, test_words_of_strangers_do_not_control_a_terminal);
     tcase_add_test(t, test_every_code_has_its_exit_code);
     tcase_add_test(t, test_growing_keeps_what_is_there);
     tcase_add_exit_test(t, test_an_array_beyond_all_memory_ends_with_70, 70);
