@@ -14,12 +14,18 @@
 
 #include "base/retry.h"
 
-static int read_all(int fd, struct str *text)
+enum { TOO_LONG = -1 };
+
+/* An errno value, or TOO_LONG. */
+static int read_all(int fd, size_t max, struct str *text)
 {
     struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (st.st_size > (off_t)max)
+            return TOO_LONG;
         str_reserve(text, (size_t)st.st_size + 1); /* and one read that finds the end */
-    for (;;) {
+    }
+    while (text->len <= max) {
         if (text->cap - text->len < 2)
             str_reserve(text, 65536);
         ssize_t n = read(fd, text->s + text->len, text->cap - text->len - 1);
@@ -29,25 +35,40 @@ static int read_all(int fd, struct str *text)
             return n < 0 ? errno : 0;
         text->len += (size_t)n;
     }
+    return TOO_LONG;
 }
 
-int fs_read(const char *path, struct str *ret, struct err *err)
+static int read_file(const char *path, size_t max, struct str *ret, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set_errno(err, ERR_INPUT, errno, "cannot read %s", path);
     struct str text = {0};
     str_reserve(&text, 0);
-    int errnum = read_all(fd, &text);
+    int errnum = read_all(fd, max, &text);
     close(fd);
     if (errnum) {
         str_deinit(&text);
-        return err_set_errno(err, ERR_INPUT, errnum, "cannot read %s", path);
+        return errnum == TOO_LONG
+                   ? err_set(err, ERR_INPUT,
+                             "%s has more than %zu bytes: that cannot be the file that is meant",
+                             path, max)
+                   : err_set_errno(err, ERR_INPUT, errnum, "cannot read %s", path);
     }
     text.s[text.len] = '\0';
     str_deinit(ret);
     *ret = text;
     return 0;
+}
+
+int fs_read(const char *path, struct str *ret, struct err *err)
+{
+    return read_file(path, FS_READ_MAX, ret, err);
+}
+
+int fs_read_small(const char *path, struct str *ret, struct err *err)
+{
+    return read_file(path, FS_SMALL_MAX, ret, err);
 }
 
 /* Some network file systems have no files without a name: there it is removed at once. */

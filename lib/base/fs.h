@@ -10,8 +10,11 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* The whole file (0), or ERR_INPUT naming it when it cannot be read. */
+/* The whole file (0), or ERR_INPUT naming it when it cannot be read or has more than FS_READ_MAX
+ * bytes: /dev/zero has no end. The small ones are keys, tokens and settings. */
+enum { FS_READ_MAX = 1 << 30, FS_SMALL_MAX = 1 << 20 };
 int fs_read(const char *path, struct str *ret, struct err *err);
+int fs_read_small(const char *path, struct str *ret, struct err *err);
 
 /* Map a whole file read-only and shared; the caller unmaps it. ERR_INPUT names a file that is
  * absent, empty or cannot be mapped. */

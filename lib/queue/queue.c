@@ -142,7 +142,7 @@ static int find_url(const char *given, char **ret, struct err *err)
         return 0;
     }
     CLEANUP(str_deinit) struct str text = {0};
-    if (fs_read(file, &text, err) < 0) {
+    if (fs_read_small(file, &text, err) < 0) {
         if (err)
             err->code = ERR_CONFIG;
         return err_prefix(err, "HIWARI_REDIS_FILE");

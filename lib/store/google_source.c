@@ -223,7 +223,7 @@ static struct google_source *metadata(void)
 static int read_file(const char *path, struct google_source **ret, struct err *err)
 {
     CLEANUP(str_deinit) struct str text = {0};
-    int r = fs_read(path, &text, err);
+    int r = fs_read_small(path, &text, err);
     if (r < 0) {
         if (err)
             err->code = ERR_CONFIG;

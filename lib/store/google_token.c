@@ -218,7 +218,7 @@ static int read_subject(const struct google_source *source, struct str *ret, str
     CLEANUP(str_deinit) struct str text = {0};
     CLEANUP(json_free) struct json *root = NULL;
     const char *token = NULL;
-    int r = fs_read(source->subject_file, &text, err);
+    int r = fs_read_small(source->subject_file, &text, err);
     if (r < 0) {
         err_prefix(err, "the credentials in %s", source->path);
         return err_set(err, ERR_CONFIG, "%s", err ? err->text : "");

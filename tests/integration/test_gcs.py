@@ -351,6 +351,7 @@ def test_wrong_credentials_are_named_with_what_is_wrong():
                              '"http://example.com/token"}', "https://")):
             path.write_text(text)
             said(wrong, str(path), words)
+        said({"GOOGLE_APPLICATION_CREDENTIALS": "/dev/zero"}, "/dev/zero has more than 1048576 bytes")
         gcs.key_file(server, private_key="-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----\n")
         said({"GOOGLE_APPLICATION_CREDENTIALS": str(server.tmp / "key.json")}, "private key", "key.json")
         other = server.tmp / "other"

@@ -77,6 +77,25 @@ START_TEST(test_a_file_that_is_not_there_is_named)
 }
 END_TEST
 
+START_TEST(test_a_file_without_an_end_is_not_read_to_it)
+{
+    struct err err = {0};
+    CLEANUP(str_deinit) struct str text = {0};
+    CLEANUP(mem_free_chars) char *path = fs_join(dir, "large");
+    ck_assert_int_eq(fs_read_small("/dev/zero", &text, &err), ERR_INPUT);
+    ck_assert_ptr_nonnull(strstr(err.text, "/dev/zero has more than 1048576 bytes"));
+    CLEANUP(mem_free_chars) char *most = mem_zalloc(FS_SMALL_MAX + 1);
+    ck_assert_int_eq(fs_write(path, most, FS_SMALL_MAX, &err), 0);
+    ck_assert_int_eq(fs_read_small(path, &text, &err), 0);
+    ck_assert_uint_eq(text.len, FS_SMALL_MAX);
+    ck_assert_int_eq(fs_write(path, most, FS_SMALL_MAX + 1, &err), 0);
+    ck_assert_int_eq(fs_read_small(path, &text, &err), ERR_INPUT);
+    ck_assert_int_eq(truncate(path, (off_t)FS_READ_MAX + 1), 0);
+    ck_assert_int_eq(fs_read(path, &text, &err), ERR_INPUT);
+    ck_assert_uint_eq(text.len, FS_SMALL_MAX);
+}
+END_TEST
+
 START_TEST(test_a_write_that_fails_leaves_nothing_behind)
 {
     struct err err = {0};
@@ -189,6 +208,7 @@ static Suite *fs_suite(void)
     tcase_add_test(t, test_what_is_written_can_be_read);
     tcase_add_test(t, test_a_file_without_a_size_is_read_to_its_end);
     tcase_add_test(t, test_a_file_that_is_not_there_is_named);
+    tcase_add_test(t, test_a_file_without_an_end_is_not_read_to_it);
     tcase_add_test(t, test_a_write_that_fails_leaves_nothing_behind);
     tcase_add_test(t, test_a_full_disk_is_a_write_error_and_keeps_the_old_file);
     tcase_add_test(t, test_names_come_sorted);
