@@ -73,6 +73,16 @@ void hash_hex(const uint8_t *bytes, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
+bool md5_of(const void *data, size_t len, char ret[MD5_HEX])
+{
+    uint8_t sum[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (EVP_Digest(data, len, sum, &n, EVP_md5(), NULL) != 1 || 2 * n + 1 != MD5_HEX)
+        return false;
+    hash_hex(sum, n, ret);
+    return true;
+}
+
 uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 {
     enum { STEP = 1 << 30 }; /* ISA-L counts in int */

@@ -113,6 +113,9 @@ struct store_object {
     int64_t generation;
     int64_t bytes;
     const char *label; /* NULL: none, or the listing does not have it */
+    /* What the listing says of the content; NULL where it does not. */
+    const char *crc32c; /* base64 of its four bytes, the highest first */
+    const char *md5;    /* 32 lower-case digits */
 };
 typedef int store_list_fn(void *ctx, const struct store_object *object, struct err *err);
 int store_list(struct store *store, struct store_range range, store_list_fn *fn, void *ctx,

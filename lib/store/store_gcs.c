@@ -372,8 +372,11 @@ static int list_item(const struct store_gcs *gcs, const struct json *item, store
     const struct json *metadata = json_get(item, "metadata");
     if (metadata)
         json_need_string(metadata, GCS_LABEL, &label, NULL);
-    struct store_object object = {
-        .name = name + skip, .generation = found.generation, .bytes = found.bytes, .label = label};
+    struct store_object object = {.name = name + skip,
+                                  .generation = found.generation,
+                                  .bytes = found.bytes,
+                                  .label = label,
+                                  .crc32c = found.crc[0] ? found.crc : NULL};
     return fn(ctx, &object, err);
 }
 
@@ -418,7 +421,7 @@ static void page_url(const struct store_gcs *gcs, struct store_range range, cons
         http_escape(range.to, "", out);
         str_addz(out, "%21");
     }
-    str_addz(out, "&fields=kind,nextPageToken,items(name,generation,size,metadata)");
+    str_addz(out, "&fields=kind,nextPageToken,items(name,generation,size,crc32c,metadata)");
     if (token->len > 0) {
         str_addz(out, "&pageToken=");
         http_escape(token->s, "", out);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "store/bucket_url.h"
 #include "store/s3_xml.h"
 #include "store/store_s3.h"
@@ -244,14 +245,30 @@ struct listing {
     void *ctx;
 };
 
+/* An ETag is the MD5 of the content where that came in one request and the bucket has no key of its
+ * own; otherwise it is some other text, or a number that no content has. */
+static bool md5_of_etag(const char *etag, char ret[MD5_HEX])
+{
+    const char *begin = etag + (*etag == '"');
+    size_t len = strspn(begin, "0123456789abcdef");
+    if (len != MD5_HEX - 1 || (begin[len] && strcmp(begin + len, "\"") != 0))
+        return false;
+    memcpy(ret, begin, len);
+    ret[len] = '\0';
+    return true;
+}
+
 static int on_object(void *ctx, const char *key, const char *etag, int64_t bytes, struct err *err)
 {
     const struct listing *listing = ctx;
+    char md5[MD5_HEX];
     size_t skip = strlen(listing->s3->prefix);
     if (strncmp(key, listing->s3->prefix, skip) != 0 || !store_name_ok(key + skip))
         return 0;
-    struct store_object object = {
-        .name = key + skip, .generation = s3_generation_of(etag), .bytes = bytes};
+    struct store_object object = {.name = key + skip,
+                                  .generation = s3_generation_of(etag),
+                                  .bytes = bytes,
+                                  .md5 = md5_of_etag(etag, md5) ? md5 : NULL};
     return listing->fn(listing->ctx, &object, err);
 }
 

@@ -60,21 +60,38 @@ static void split_out(struct pull *pull, const char *dir)
     pull->parent = fs_folder(pull->out);
 }
 
+/* The snapshot is in the target: 1 when it is whole. It is not mended in place: others may be
+ * reading it, and an index beside it may have been made of what is damaged. */
+static int check_target(const struct pull *pull, struct err *err)
+{
+    CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
+    struct err why = {0};
+    int r = snapshot_open(pull->out, &snapshot, &why);
+    if (r == 0)
+        r = snapshot_check_files(snapshot, &why);
+    if (r == 0)
+        return 1;
+    return err_set(
+        err, ERR_WRITE,
+        "%s has this snapshot already, and it is damaged (%s). Remove that directory and "
+        "pull again, or name another one",
+        pull->out, why.text);
+}
+
 /* Is the target the snapshot already? 1, 0 when nothing is there, or a failure. */
 static int look_at_target(const struct pull *pull, struct err *err)
 {
-    CLEANUP(snapshot_close) struct snapshot *snapshot = NULL;
+    CLEANUP(layout_deinit) struct layout there = {0};
     struct stat st;
     if (lstat(pull->out, &st) < 0)
         return 0;
-    if (snapshot_open(pull->out, &snapshot, NULL) == 0 &&
-        strcmp(snapshot->id, pull->layout.id) == 0)
-        return 1;
+    bool is_snapshot = layout_read(pull->out, &there, NULL) == 0;
+    if (is_snapshot && strcmp(there.id, pull->layout.id) == 0)
+        return check_target(pull, err);
     return err_set(err, ERR_WRITE,
                    "%s exists already and is %s%.16s: a snapshot is never written over. Name "
                    "another directory, or remove this one first",
-                   pull->out, snapshot ? "snapshot " : "not this snapshot",
-                   snapshot ? snapshot->id : "");
+                   pull->out, is_snapshot ? "snapshot " : "not this snapshot", there.id);
 }
 
 /* ---- the temporary folder ---- */
@@ -220,8 +237,8 @@ static int append(struct incoming *in, const struct str *part, struct err *err)
 static int is_damaged(const struct incoming *in, const char *how, struct err *err)
 {
     return err_set(err, ERR_INPUT,
-                   "%s/%s is damaged: %s. Push the snapshot again to another URL, or delete this "
-                   "one there and push it again",
+                   "%s/%s is damaged: %s. Push the same snapshot there again from where it is "
+                   "whole: that sends what is missing or damaged",
                    store_url(in->object->store), in->object->name, how);
 }
 

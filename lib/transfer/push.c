@@ -6,8 +6,9 @@
  * snapshot help each other, one of another is refused before it touches anything. A claim that a
  * killed push left behind is taken up by the next push of the same snapshot.
  *
- * An object that is there already counts when its label says so (only we write labels, and the
- * store has compared the checksum when it was written), or else when it was read back. */
+ * An object that is there already counts when the store's listing has the right checksum, or else
+ * when it was read back. That is looked at when the whole is said to be there too: an object may
+ * have been damaged or deleted since, and to push again is how it is mended. */
 #include "transfer/transfer.h"
 
 #include <inttypes.h>
@@ -21,11 +22,13 @@
 #include "codec/json.h"
 #include "transfer/remote.h"
 
+enum { CRC_TEXT = 9 }; /* base64 of four bytes, with its NUL */
+
 /* What the listing has of one file's object. */
 struct seen {
     int64_t generation; /* 0: nothing is there */
     int64_t bytes;
-    bool labelled; /* as what we want to send */
+    char crc32c[CRC_TEXT], md5[MD5_HEX]; /* "": the listing does not say */
 };
 
 struct push {
@@ -36,6 +39,7 @@ struct push {
     struct seen *seen; /* of each file */
     struct transfer_counts counts;
     int64_t total;
+    bool unconditional; /* what the store was found to be */
 };
 
 static void push_deinit(struct push *push)
@@ -114,11 +118,6 @@ static int claim(struct push *push, int64_t *ret_generation, struct err *err)
 
 /* ---- what is there already ---- */
 
-static void print_label(const struct layout_entry *entry, char label[32])
-{
-    snprintf(label, 32, "crc32c=%08" PRIx32, entry->crc32c);
-}
-
 struct looking {
     struct push *push;
     struct store *store; /* the table's that is listed */
@@ -128,16 +127,14 @@ static int on_object(void *ctx, const struct store_object *object, struct err *e
 {
     struct looking *looking = ctx;
     struct push *push = looking->push;
-    char label[32];
     for (int f = 0; f < push->layout.n_files; f++) {
         const struct remote_object *mine = &push->remote.objects[f];
         if (mine->store != looking->store || strcmp(mine->name, object->name) != 0)
             continue;
-        print_label(&push->layout.files[f], label);
-        push->seen[f] =
-            (struct seen){.generation = object->generation,
-                          .bytes = object->bytes,
-                          .labelled = object->label && strcmp(object->label, label) == 0};
+        struct seen *seen = &push->seen[f];
+        *seen = (struct seen){.generation = object->generation, .bytes = object->bytes};
+        snprintf(seen->crc32c, CRC_TEXT, "%s", object->crc32c ? object->crc32c : "");
+        snprintf(seen->md5, MD5_HEX, "%s", object->md5 ? object->md5 : "");
         break;
     }
     return 0;
@@ -175,7 +172,52 @@ static int is_same(const struct remote_object *object, const struct layout_entry
     return crc == entry->crc32c;
 }
 
+/* Is the listed CRC-32C the file's? */
+static bool has_crc(const struct seen *seen, const struct layout_entry *entry)
+{
+    const uint32_t crc = entry->crc32c;
+    const uint8_t bytes[] = {(uint8_t)(crc >> 24), (uint8_t)(crc >> 16), (uint8_t)(crc >> 8),
+                             (uint8_t)crc};
+    CLEANUP(str_deinit) struct str text = {0};
+    hash_base64(bytes, sizeof(bytes), &text);
+    return strcmp(seen->crc32c, text.s) == 0;
+}
+
+/* Is the listed MD5 that of our own file, and is that one whole? Reading it is cheaper than reading
+ * the object. */
+static bool has_md5(const struct push *push, const struct seen *seen,
+                    const struct layout_entry *entry)
+{
+    CLEANUP(mem_free_chars) char *path = fs_join(push->dir, entry->path);
+    char md5[MD5_HEX];
+    void *data;
+    size_t bytes;
+    if (!seen->md5[0] || fs_map(path, &data, &bytes, NULL) < 0)
+        return false;
+    bool same = (int64_t)bytes == entry->bytes && md5_of(data, bytes, md5) &&
+                strcmp(md5, seen->md5) == 0 && crc32c(0, data, bytes) == entry->crc32c;
+    munmap(data, bytes);
+    return same;
+}
+
+/* 1: the file's object is there and whole; 0: it is not; or a failure. */
+static int is_there(const struct push *push, int file, struct err *err)
+{
+    const struct layout_entry *entry = &push->layout.files[file];
+    const struct seen *seen = &push->seen[file];
+    if (!seen->generation || seen->bytes != entry->bytes)
+        return 0;
+    if (seen->crc32c[0])
+        return has_crc(seen, entry);
+    return has_md5(push, seen, entry) ? 1 : is_same(&push->remote.objects[file], entry, err);
+}
+
 /* ---- sending ---- */
+
+static void print_label(const struct layout_entry *entry, char label[32])
+{
+    snprintf(label, 32, "crc32c=%08" PRIx32, entry->crc32c);
+}
 
 static int put(struct push *push, int file, const void *data, struct err *err)
 {
@@ -224,12 +266,7 @@ static int push_file(void *ctx, int64_t i, struct err *err)
     struct push *push = ctx;
     int file = (int)i;
     const struct layout_entry *entry = &push->layout.files[file];
-    const struct seen *seen = &push->seen[file];
-    bool may_be = seen->generation && seen->bytes == entry->bytes;
-    int there = may_be;
-    int r = 0;
-    if (may_be && !seen->labelled)
-        there = is_same(&push->remote.objects[file], entry, err);
+    int there = is_there(push, file, err), r = 0;
     if (there < 0)
         return there;
     if (there) {
@@ -295,18 +332,30 @@ static int drop_old_claim(struct push *push, struct err *err)
     return r < 0 ? r : 0;
 }
 
+/* Send whatever is not there. */
+static int fill(struct push *push, struct err *err)
+{
+    int r = remote_open_tables(&push->remote, &push->layout, false, err);
+    for (int t = 0; push->unconditional && t < push->remote.n_tables; t++)
+        store_set_unconditional(push->remote.tables[t]);
+    return r < 0 ? r : push_files(push, err);
+}
+
 static int push_all(struct push *push, struct err *err)
 {
     int64_t generation;
     int r = claim(push, &generation, err);
     fault_point("push-claimed");
     if (r == 0)
-        r = remote_open_tables(&push->remote, &push->layout, false, err);
-    for (int t = 0; r >= 0 && t < push->remote.n_tables; t++)
-        r = store_probe(push->remote.tables[t], err);
-    if (r >= 0)
-        r = push_files(push, err);
+        r = fill(push, err);
     return r < 0 ? r : publish(push, generation, err);
+}
+
+/* Its snapshot.json is there. That keeps other snapshots away, so there is nothing to claim. */
+static int mend(struct push *push, struct err *err)
+{
+    int r = drop_old_claim(push, err);
+    return r < 0 ? r : fill(push, err);
 }
 
 static int check_local(const char *dir, struct layout *ret, struct err *err)
@@ -329,17 +378,19 @@ int transfer_push(const char *dir, const char *url, const struct transfer_option
         r = store_probe(push.remote.root, err); /* whatever it answers: then it is known */
     if (r < 0)
         return r;
+    push.unconditional = r == STORE_UNCONDITIONAL;
     push.total = remote_total(&push.layout);
     r = look_there(&push, err);
     bool present = r == 0;
     if (r >= 0)
-        r = present ? drop_old_claim(&push, err) : push_all(&push, err);
+        r = present ? mend(&push, err) : push_all(&push, err);
     if (r < 0)
         return r;
-    *ret = (struct transfer_result){.present = present,
+    int64_t kept_files = atomic_load(&push.counts.kept_files);
+    *ret = (struct transfer_result){.present = present && kept_files == push.layout.n_files,
                                     .files = push.layout.n_files,
                                     .bytes = push.total,
-                                    .kept_files = atomic_load(&push.counts.kept_files),
+                                    .kept_files = kept_files,
                                     .kept_bytes = atomic_load(&push.counts.kept_bytes)};
     memcpy(ret->id, push.layout.id, SHA256_HEX);
     return 0;

@@ -103,10 +103,24 @@ void remote_close(struct remote *remote)
     *remote = (struct remote){0};
 }
 
+/* Whoever pushes and whoever pulls can do nothing with it, and the way out is the same. */
+static int check_sum(const struct remote *remote, struct str *text, struct err *err)
+{
+    struct err why = {0};
+    if (layout_check_sum(LAYOUT_JSON, text, &why) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "the snapshot in %s is damaged: %s. Delete that " LAYOUT_JSON
+                   " there and push the snapshot again: files that are whole are kept",
+                   store_url(remote->root), why.text);
+}
+
 int remote_layout(struct remote *remote, struct layout *ret, struct str *ret_text, struct err *err)
 {
     CLEANUP(str_deinit) struct str text = {0};
     int r = store_get(remote->root, LAYOUT_JSON, 0, &text, NULL, err);
+    if (r == 0)
+        r = check_sum(remote, &text, err);
     if (r == 0)
         r = layout_parse(store_url(remote->root), &text, ret, err);
     if (r == 0 && ret_text) {

@@ -237,6 +237,58 @@ def test_damaged_objects_are_named_and_nothing_appears():
         assert files_of(tmp / "out") == files_of(snapshot())
 
 
+def harm(path):
+    """One bit of it, and neither its size nor its time."""
+    data, before = bytearray(path.read_bytes()), path.stat()
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_push_to_where_the_whole_is_said_to_be_mends_what_is_damaged_or_missing():
+    with cli.scratch() as tmp:
+        remote = pushed(tmp)
+        objects = sorted(remote.rglob("*.npy"))
+        harm(objects[0])
+        objects[1].unlink()
+        objects[2].write_bytes(b"")
+        there = {p: p.stat().st_ino for p in objects[3:]}
+        cli.says(pull(remote, tmp / "out", code=65).stderr, "damaged", "Push the same snapshot there again")
+        done = cli.run_json("snapshot", "push", snapshot(), remote)
+        assert done["present"] is False and done["kept_files"] == len(there), done
+        assert {p: p.stat().st_ino for p in there} == there, "what was whole was sent again"
+        pull(remote, tmp / "out")
+        assert files_of(tmp / "out") == files_of(snapshot())
+        assert cli.run_json("snapshot", "push", snapshot(), remote)["present"] is True
+        (remote / "snapshot.json").write_text("{}")
+        cli.says(push(snapshot(), remote, code=78).stderr, "Delete that snapshot.json")
+        (remote / "snapshot.json").unlink()
+        push(snapshot(), remote)
+        pull(remote, tmp / "again")
+        assert files_of(tmp / "again") == files_of(snapshot())
+
+
+def test_a_pull_to_where_a_damaged_copy_is_says_so():
+    with cli.scratch() as tmp:
+        remote = pushed(tmp)
+        for how in ("bit", "size", "gone"):
+            out = tmp / how
+            pull(remote, out)
+            path = out / "appearances/goals_for.npy"
+            if how == "bit":
+                harm(path)
+            elif how == "size":
+                path.write_bytes(path.read_bytes()[:-8])
+            else:
+                path.unlink()
+            before = files_of(out)
+            cli.says(pull(remote, out, code=73).stderr, "damaged", path.name, "Remove that directory and pull again")
+            assert files_of(out) == before
+            cli.run("snapshot", "verify", out, code=78)
+            shutil.rmtree(out)
+            cli.says(pull(remote, out).stdout, "pulled")
+
+
 def resealed(document):
     """snapshot.json with the checksum that fits it."""
     document["checksum"] = "00000000"

@@ -372,7 +372,10 @@ class Server:
         page = names[:min(self.page, int(query.get("maxResults", "1000")))]
         answer = {"kind": "storage#objects"}
         if page:
-            answer["items"] = [self.objects[n].resource() for n in page]
+            fields = re.search(r"items\(([^)]*)\)", query.get("fields", ""))
+            wanted = fields[1].split(",") if fields else None
+            answer["items"] = [{k: v for k, v in self.objects[n].resource().items() if not wanted or k in wanted}
+                               for n in page]
         if len(page) < len(names):
             answer["nextPageToken"] = f"after/{page[-1]}"
         return Answer(200, answer)

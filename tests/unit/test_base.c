@@ -187,6 +187,16 @@ START_TEST(test_sha256_is_the_standard_one)
 }
 END_TEST
 
+START_TEST(test_md5_is_the_one_that_s3_lists)
+{
+    char md5[MD5_HEX];
+    ck_assert(md5_of("", 0, md5));
+    ck_assert_str_eq(md5, "d41d8cd98f00b204e9800998ecf8427e");
+    ck_assert(md5_of("abc", 3, md5));
+    ck_assert_str_eq(md5, "900150983cd24fb0d6963f7d28e17f72"); /* RFC 1321 */
+}
+END_TEST
+
 START_TEST(test_crc32c_is_castagnolis_and_goes_on)
 {
     ck_assert_uint_eq(crc32c(0, "123456789", 9), 0xe3069283);
@@ -277,6 +287,7 @@ static Suite *base_suite(void)
     tcase_add_test(t, test_waits_differ_between_seeds);
     tcase_add_test(t, test_a_sleep_takes_its_time);
     tcase_add_test(t, test_sha256_is_the_standard_one);
+    tcase_add_test(t, test_md5_is_the_one_that_s3_lists);
     tcase_add_test(t, test_crc32c_is_castagnolis_and_goes_on);
     tcase_add_test(t, test_only_well_formed_utf8_is_valid);
 #ifndef NDEBUG
