@@ -149,16 +149,3 @@ int http_err(struct err *err, int code, const struct http_request *request,
         mask(&words, request->secrets[i]);
     return err_set(err, code, "%s", words.s);
 }
-
-/* ---- URLs ---- */
-
-void http_escape(const char *text, const char *keep, struct str *out)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        bool plain = (*p < 0x80 && isalnum(*p)) || strchr("-._~", *p) || strchr(keep, *p);
-        if (plain)
-            str_addc(out, (char)*p);
-        else
-            str_addf(out, "%%%02X", *p);
-    }
-}

@@ -119,4 +119,13 @@ void http_quote(const char *text, size_t len, size_t max, struct str *out);
 /* Percent-encode all but unreserved characters (A-Z a-z 0-9 - . _ ~), and those of `keep`. */
 void http_escape(const char *text, const char *keep, struct str *out);
 
+/* May secrets be sent there: is it encrypted, or does it stay on this machine? Not with a user or a
+ * password in it, which have no business in the URLs that this is asked about. */
+bool http_url_is_safe(const char *url);
+
+/* For messages: whether there is a user or a password in a URL, and the URL with *** instead of all
+ * up to the last '@' (a password may have a '/' in it that nobody escaped). Caller owns it. */
+bool http_url_has_user(const char *url);
+char *http_url_masked(const char *url);
+
 #endif

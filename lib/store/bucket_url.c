@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "base/utf8.h"
+#include "http/http.h"
 
 enum { PREFIX_MAX = 800 }; /* a name has 1024 bytes at most, and 200 of them are the object's own */
 
@@ -43,11 +44,12 @@ int bucket_split(const char *scheme, const char *rest, char **ret_bucket, char *
     if (!valid || !is_prefix(prefix)) {
         for (unsigned char *p = (unsigned char *)path; *p; p++) /* a message is one line of text */
             *p = *p < 0x20 || *p == 0x7f || (*p > 0x7f && !valid) ? '?' : *p;
+        CLEANUP(mem_free_chars) char *shown = http_url_masked(path);
         return err_set(err, ERR_CONFIG,
                        "cannot understand the destination '%s://%.300s': after the bucket comes a "
                        "prefix of at most %d bytes of UTF-8, without control characters and "
                        "without empty, '.' or '..' parts",
-                       scheme, path, PREFIX_MAX);
+                       scheme, shown, PREFIX_MAX);
     }
     *ret_bucket = mem_strndup(path, slash ? (size_t)(slash - path) : len);
     *ret_prefix = *prefix ? mem_printf("%s/", prefix) : mem_strdup("");

@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "codec/json.h"
+#include "http/http.h"
 
 #define METADATA_HOST "metadata.google.internal"
 #define METADATA_PATH "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -52,12 +53,12 @@ static char *want(const struct json *node, const char *name)
 /* Secrets go to these URLs, so they are encrypted, or stay on this machine. */
 static int check_url(const char *name, const char *url, struct err *err)
 {
-    static const char *const good[] = {"https://", "http://127.0.0.1:", "http://127.0.0.1/",
-                                       "http://localhost:", "http://localhost/"};
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        if (str_starts(url, good[i]))
-            return 0;
-    return err_set(err, ERR_CONFIG, "\"%s\" does not begin with https://", name);
+    if (http_url_is_safe(url))
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "\"%s\" must begin with https:// (or name this machine), without a user or a "
+                   "password in it",
+                   name);
 }
 
 static int need_url(const struct json *node, const char *name, char **ret, struct err *err)

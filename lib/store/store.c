@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fs.h"
+#include "http/http.h"
 #include "store/store_driver.h"
 
 static const struct store_driver *const drivers[] = {
@@ -15,9 +16,21 @@ static const struct store_driver *const drivers[] = {
 };
 enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
 
+/* Of a bucket, that is; the names of folders are their owner's affair. */
+static int refuse_user(const char *url, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *masked = http_url_masked(url);
+    return err_set(err, ERR_CONFIG,
+                   "the destination '%s' has a user or a password in it: leave them out. Keys come "
+                   "from the environment or from files, as the tools of Google and AWS have them",
+                   masked);
+}
+
 static int open_url(const char *url, bool create, struct store **ret, struct err *err)
 {
     const char *colon = strstr(url, "://");
+    if (colon && http_url_has_user(url))
+        return refuse_user(url, err);
     for (int i = 0; colon && i < N_DRIVERS; i++) {
         size_t len = strlen(drivers[i]->scheme);
         if (len != (size_t)(colon - url) || memcmp(url, drivers[i]->scheme, len) != 0)

@@ -42,10 +42,11 @@ static int check_bucket(const char *bucket, struct err *err)
                 !strstr(bucket, "..");
     if (good)
         return 0;
+    CLEANUP(mem_free_chars) char *shown = http_url_masked(bucket);
     return err_set(err, ERR_CONFIG,
                    "'%.250s' cannot be the name of a bucket: names have %d to %d of the characters "
                    "a-z 0-9 - _ . and begin and end with a letter or digit",
-                   bucket, BUCKET_MIN, BUCKET_MAX);
+                   shown, BUCKET_MIN, BUCKET_MAX);
 }
 
 static void gcs_stop(struct store *store)

@@ -33,10 +33,11 @@ static int check_bucket(const char *bucket, struct err *err)
             len &&
         !strstr(bucket, ".."))
         return 0;
+    CLEANUP(mem_free_chars) char *shown = http_url_masked(bucket);
     return err_set(err, ERR_CONFIG,
                    "'%.100s' cannot be the name of a bucket: names have %d to %d of the characters "
                    "a-z 0-9 - .",
-                   bucket, BUCKET_MIN, BUCKET_MAX);
+                   shown, BUCKET_MIN, BUCKET_MAX);
 }
 
 /* "http://host:port" and nothing behind it. */
@@ -49,9 +50,10 @@ static int check_endpoint(const char *endpoint, struct err *err)
                               "_:[]");
     if (len > 0 && (host[len] == '\0' || strcmp(host + len, "/") == 0))
         return 0;
+    CLEANUP(mem_free_chars) char *shown = http_url_masked(endpoint);
     return err_set(err, ERR_CONFIG,
                    "'%.100s' cannot be an endpoint: it is http:// or https://, a host, and a port",
-                   endpoint);
+                   shown);
 }
 
 static void s3_stop(struct store *store)

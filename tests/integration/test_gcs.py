@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -365,6 +366,32 @@ def test_wrong_credentials_are_named_with_what_is_wrong():
         gcs.key_file(server)
         said({"GOOGLE_APPLICATION_CREDENTIALS": str(server.tmp / "key.json")}, "7200 s ahead of the server's",
              "Invalid JWT")
+
+
+def test_a_statement_is_sent_to_nobody_else_than_a_look_at_the_url_promises():
+    with gcs.serve(auth=True) as server:
+        elsewhere = server.url.split("://")[1]
+        asked = server.count("token")
+        for url in (f"http://localhost:1@{elsewhere}/token", f"http://127.0.0.1:1@{elsewhere}/token",
+                    f"http://127.0.0.1@{elsewhere}/token", f"https://user:pSECRET@{elsewhere}/token",
+                    "http://localhost.example.com/token", "ftp://localhost/token", "//localhost/token"):
+            path = gcs.key_file(server, token_uri=url)
+            said = opens(server, {"GOOGLE_APPLICATION_CREDENTIALS": str(path)})
+            assert said.failed and said.code == -5 and "SECRET" not in said.line, (url, said)
+            cli.says(said.words, "token_uri", "https://")
+        assert server.count("token") == asked and not server.steps
+
+
+def test_credentials_come_through_a_pipe():
+    with gcs.serve(auth=True) as server:
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "wb") as file:
+            file.write(gcs.key_file(server).read_bytes())
+        env = {**gcs.proxy_environment(server), "GOOGLE_APPLICATION_CREDENTIALS": f"/dev/fd/{reader}"}
+        done = subprocess.run([store_tool.TOOL, "gs://bucket-1/p", "3000", "open"], env={**store_tool.CLEAN, **env},
+                              pass_fds=[reader], stdout=subprocess.PIPE, text=True)
+        os.close(reader)
+        assert done.stdout.startswith("ok "), done
 
 
 def test_no_credentials_at_all_are_told_apart_from_wrong_ones():

@@ -320,7 +320,9 @@ def test_bad_buckets_and_endpoints_are_refused_before_anything_is_asked():
     with s3_server.serve() as server:
         for url in ("s3://", "s3://ab", "s3://a b/x", "s3://bucket..1/x", "s3://bucket-1//x", "s3://bucket-1/../x",
                     "s3+http://", "s3+http://host:80", "s3+http:///bucket-1/x", "s3+http://ho st/bucket-1/x",
-                    "s3+http://user:secret@host/bucket-1/x"):
+                    "s3+http://user:pSECRET@host/bucket-1/x", "s3+http://user:p/SECRET@host/bucket-1/x",
+                    "s3://user:pSECRET@bucket-1/x", "gs://user:pSECRET@bucket-1/x", "gs://user:p/SECRET@bucket-1/x",
+                    "s4://user:pSECRET@bucket-1/x"):
             environment = s3_server.environment(server)
             if url.startswith("s3+"):
                 del environment["AWS_ENDPOINT_URL"]
