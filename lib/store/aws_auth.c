@@ -4,6 +4,7 @@
 #include "store/aws_auth.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 
@@ -152,29 +153,74 @@ static bool is_plain(const char *text)
     return true;
 }
 
+/* One of the two files. */
+struct shared {
+    char *path;
+    struct str text;
+    bool there;     /* whether or not it could be read */
+    struct err why; /* why it could not */
+};
+
+static void shared_deinit(struct shared *file)
+{
+    free(file->path);
+    str_deinit(&file->text);
+}
+MEM_CLEANUP_VALUE(shared_deinit, struct shared);
+
+static void read_shared(struct shared *file)
+{
+    file->there = file->path && access(file->path, F_OK) == 0;
+    if (file->there)
+        fs_read_small(file->path, &file->text, &file->why);
+}
+
+/* What the environment lacks. */
+static const char *environment_lacks(void)
+{
+    bool key_id = from_environment("AWS_ACCESS_KEY_ID");
+    bool secret = from_environment("AWS_SECRET_ACCESS_KEY");
+    return key_id   ? "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"
+           : secret ? "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"
+                    : "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set";
+}
+
+static int no_keys(const struct shared *keys, const struct shared *config, const char *profile,
+                   struct err *err)
+{
+    const char *path = keys->path ? keys->path : "~/.aws/credentials";
+    CLEANUP(str_deinit) struct str words = {0};
+    if (!keys->there)
+        str_addf(&words, "for the profile %s there is no file %s", profile, path);
+    else if (keys->why.text[0])
+        str_addz(&words, keys->why.text);
+    else
+        str_addf(&words, "the profile %s in %s has not both of them", profile, path);
+    if (config->why.text[0])
+        str_addf(&words, "; %s", config->why.text);
+    return err_set(err, ERR_CONFIG,
+                   "no keys for S3: %s, and %s. Set both variables, or write aws_access_key_id and "
+                   "aws_secret_access_key into that file",
+                   environment_lacks(), words.s);
+}
+
 int aws_auth_find(struct aws_auth *ret, struct err *err)
 {
-    CLEANUP(mem_free_chars)
-    char *keys_path = shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials");
-    CLEANUP(mem_free_chars) char *config_path = shared_file("AWS_CONFIG_FILE", "config");
-    CLEANUP(str_deinit) struct str keys = {0};
-    CLEANUP(str_deinit) struct str config = {0};
+    CLEANUP(shared_deinit)
+    struct shared keys = {.path = shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")};
+    CLEANUP(shared_deinit)
+    struct shared config = {.path = shared_file("AWS_CONFIG_FILE", "config")};
     const char *profile = from_environment("AWS_PROFILE");
     struct aws_auth auth = {0};
     profile = profile ? profile : "default";
-    if (keys_path)
-        fs_read(keys_path, &keys, NULL);
-    if (config_path)
-        fs_read(config_path, &config, NULL);
+    read_shared(&keys);
+    read_shared(&config);
     take_environment(&auth);
-    take_keys(&keys, profile, &auth);
-    take_keys(&config, profile, &auth);
+    take_keys(&keys.text, profile, &auth);
+    take_keys(&config.text, profile, &auth);
     if (!auth.key_id)
-        return err_set(err, ERR_CONFIG,
-                       "no keys for S3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, "
-                       "and the profile %s in %s has none",
-                       profile, keys_path ? keys_path : "~/.aws/credentials");
-    auth.region = find_region(&config, profile);
+        return no_keys(&keys, &config, profile, err);
+    auth.region = find_region(&config.text, profile);
     if (is_plain(auth.key_id) && is_plain(auth.secret) && is_plain(auth.session) &&
         is_plain(auth.region)) {
         *ret = auth;

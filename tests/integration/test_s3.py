@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import json
+import os
 import pathlib
 import sys
 import zipfile
@@ -216,6 +217,29 @@ def test_keys_come_from_the_environment_or_a_profile_in_the_shared_files():
         assert "/eu-west-3/s3/" in server.last_authorization
         assert said({"AWS_ACCESS_KEY_ID": "i d", "AWS_SECRET_ACCESS_KEY": "x"}).failed
         assert not server.problems, server.problems
+
+
+def test_keys_that_are_not_found_are_missed_where_they_were_looked_for():
+    with s3_server.serve() as server:
+        def said(environment, *words):
+            got = store_tool.run({"HOME": str(server.tmp), "AWS_ENDPOINT_URL": server.url, **environment},
+                                 "s3://bucket-1/p", "open")
+            assert got.failed and got.code == -5, got
+            cli.says(got.words, "no keys for S3", *words)
+            assert s3_server.SECRET not in got.line
+        file = server.tmp / ".aws/credentials"
+        said({"AWS_ACCESS_KEY_ID": "id"}, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not", "no file", str(file))
+        said({"AWS_SECRET_ACCESS_KEY": s3_server.SECRET}, "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not")
+        file.mkdir(parents=True)
+        said({}, f"cannot read {file}: Is a directory", "are not set")
+        file.rmdir()
+        file.write_text(f"[default]\naws_secret_access_key = {s3_server.SECRET}\n")
+        said({}, f"the profile default in {file} has not both of them")
+        if os.getuid() == 0:
+            said({"AWS_SHARED_CREDENTIALS_FILE": "/dev/zero"}, "/dev/zero has more than 1048576 bytes")
+        (server.tmp / ".aws/config").mkdir()
+        said({}, f"cannot read {server.tmp}/.aws/config: Is a directory")
+        assert not server.steps
 
 
 # ---- conditional writes ----
