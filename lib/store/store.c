@@ -4,6 +4,8 @@
  * all drivers alike. */
 #include "store/store.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fs.h"
@@ -155,6 +157,17 @@ int store_put(struct store *store, const char *name, const void *data, size_t le
     return store_upload(store, &upload, ret_generation, err);
 }
 
+int store_check_bytes(const struct store *store, const char *name, int64_t bytes, struct err *err)
+{
+    int64_t most = store->driver->max_bytes;
+    if (most == 0 || bytes <= most)
+        return 0;
+    return err_set(err, ERR_INPUT,
+                   "%s has %" PRId64 " bytes, and what is sent to %s may have %" PRId64
+                   " at most: choose a destination that takes it, gs:// or file://",
+                   name, bytes, store->url, most);
+}
+
 static int collect_piece(void *sink, const void *data, size_t len, struct err *err)
 {
     str_add(sink, data, len);
@@ -175,7 +188,8 @@ static int put(struct store *store, const struct store_upload *upload, int64_t *
         collected.len = whole.len;
         upload = &collected;
     }
-    return store->driver->put(store, upload, ret_generation, err);
+    int r = store_check_bytes(store, upload->name, (int64_t)upload->len, err);
+    return r < 0 ? r : store->driver->put(store, upload, ret_generation, err);
 }
 
 int store_upload(struct store *store, const struct store_upload *upload, int64_t *ret_generation,

@@ -62,6 +62,10 @@ void store_stop(struct store *store);
 int store_put(struct store *store, const char *name, const void *data, size_t len, int64_t expect,
               int64_t *ret_generation, struct err *err);
 
+/* 0, or ERR_INPUT naming `name` when an object of so many bytes is more than the store takes.
+ * Writes ask by themselves; this is for knowing before the first of many. */
+int store_check_bytes(const struct store *store, const char *name, int64_t bytes, struct err *err);
+
 /* Content that is made as it is written: hands on piece after piece. What it answers but 0 ends the
  * write; by then nothing has its name. */
 typedef int store_piece_fn(void *sink, const void *data, size_t len, struct err *err);

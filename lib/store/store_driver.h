@@ -22,6 +22,7 @@ struct store_driver {
     bool asks_again;  /* store_asks_again's answer */
     bool takes_pieces; /* put can be given content in place of data */
     int parallel;      /* store_parallel's answer */
+    int64_t max_bytes; /* of an object; 0: no limit that anybody reaches */
     /* rest is what follows "scheme://"; create: it may be made. *ret is on the heap, with driver
      * and url filled in. */
     int (*open)(const char *rest, bool create, struct store **ret, struct err *err);

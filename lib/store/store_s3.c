@@ -22,6 +22,8 @@ enum {
     PAGE_BYTES = 16 << 20,
     WHOLE_BYTES = 1 << 30,
 };
+/* S3 takes no more in one request, and we send each object in one. */
+#define PUT_BYTES (INT64_C(5) << 30)
 
 /* ---- open, close ---- */
 
@@ -328,8 +330,9 @@ static int s3_list(struct store *store, struct store_range range, store_list_fn 
 }
 
 #define S3_VERBS                                                                                   \
-    .asks_again = true, .parallel = 32, .close = s3_close, .stop = s3_stop, .put = s3_put,         \
-    .get = s3_get, .remove = s3_remove, .list = s3_list, .probe = s3_probe
+    .asks_again = true, .parallel = 32, .max_bytes = PUT_BYTES, .close = s3_close,                 \
+    .stop = s3_stop, .put = s3_put, .get = s3_get, .remove = s3_remove, .list = s3_list,           \
+    .probe = s3_probe
 
 const struct store_driver store_s3_driver = {
     .scheme = "s3", .form = "s3://bucket/prefix", .open = s3_open, S3_VERBS};

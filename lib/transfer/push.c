@@ -367,6 +367,17 @@ static int check_local(const char *dir, struct layout *ret, struct err *err)
     return r < 0 ? r : layout_read(dir, ret, err);
 }
 
+/* Better said now than after an hour. */
+static int check_sizes(const struct push *push, struct err *err)
+{
+    int r = 0;
+    for (int f = 0; r == 0 && f < push->layout.n_files; f++) {
+        const struct layout_entry *entry = &push->layout.files[f];
+        r = store_check_bytes(push->remote.root, entry->path, entry->bytes, err);
+    }
+    return r;
+}
+
 int transfer_push(const char *dir, const char *url, const struct transfer_options *options,
                   struct transfer_result *ret, struct err *err)
 {
@@ -375,7 +386,9 @@ int transfer_push(const char *dir, const char *url, const struct transfer_option
     if (r == 0)
         r = remote_open(url, false, &push.remote, err);
     if (r == 0)
-        r = store_probe(push.remote.root, err); /* whatever it answers: then it is known */
+        r = check_sizes(&push, err);
+    if (r == 0)
+        r = store_probe(push.remote.root, err);
     if (r < 0)
         return r;
     push.unconditional = r == STORE_UNCONDITIONAL;

@@ -351,7 +351,44 @@ def test_bad_buckets_and_endpoints_are_refused_before_anything_is_asked():
             if url.startswith("s3+"):
                 del environment["AWS_ENDPOINT_URL"]
             said = store_tool.run(environment, url, "open")
-            assert said.failed and said.code == -5, (url, said)
+            assert said.failed and said.code == -5 and "SECRET" not in said.line, (url, said)
+        for endpoint in ("http://u:pSECRET@127.0.0.1:1", "https://u:p/SECRET@host", "u:pSECRET@host", "http://pSECRET@h"):
+            said = store_tool.run({**s3_server.environment(server), "AWS_ENDPOINT_URL": endpoint}, "s3://bucket-1/x", "open")
+            assert said.failed and said.code == -5 and "SECRET" not in said.line, (endpoint, said)
+            cli.says(said.words, "***@", "cannot be an endpoint")
+        assert not server.steps
+
+
+def test_an_object_larger_than_one_request_is_refused_before_anything_is_sent():
+    with s3_server.serve() as server:
+        said = store_tool.run(s3_server.environment(server), "s3://bucket-1/p", "hole", "big.npy", (5 << 30) + 1)
+        assert said.failed and said.code == -3 and not server.steps, said
+        cli.says(said.words, "big.npy has 5368709121 bytes", "5368709120 at most", "gs:// or file://")
+
+
+def array_header(descr, rows):
+    words = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows},), }}"
+    return b"\x93NUMPY\x01\x00\x76\x00" + words.ljust(117).encode() + b"\n"
+
+
+def test_a_snapshot_with_a_file_larger_than_one_request_is_not_pushed():
+    with cli.scratch() as tmp, s3_server.serve() as server:
+        (tmp / "t.csv").write_text("d,name\n2024-01-01,a\n2024-01-02,b\n")
+        cli.run("snapshot", "create", "--csv", f"t={tmp}/t.csv,time=d", "--out", tmp / "s")
+        rest, large = 64, tmp / "s/t/name.bytes.npy"
+        rows = (5 << 30) + rest
+        large.write_bytes(array_header("|u1", rows))
+        os.truncate(large, 128 + rows)
+        offsets = tmp / "s/t/name.offsets.npy"
+        data = bytearray(offsets.read_bytes())
+        data[-8:] = rows.to_bytes(8, "little")
+        offsets.write_bytes(data)
+        document = json.loads((tmp / "s/snapshot.json").read_text())
+        next(f for f in document["files"] if f["path"] == "t/name.bytes.npy")["bytes"] = 128 + rows
+        (tmp / "s/snapshot.json").write_text(test_push_pull.resealed(document))
+        env = {**store_tool.CLEAN, **s3_server.environment(server)}
+        said = cli.run("snapshot", "push", tmp / "s", "s3://bucket-1/s", env=env, code=65).stderr
+        cli.says(said, "t/name.bytes.npy has 5368709312 bytes", "5368709120 at most", "gs:// or file://")
         assert not server.steps
 
 

@@ -4,12 +4,14 @@
  *
  *   store_tool URL PATIENCE_MS put NAME FILE EXPECT [LABEL]   get NAME FILE [OFFSET LEN]
  *                              delete NAME EXPECT             list [FROM [TO]]   probe     open
+ *                              hole NAME BYTES    (a put of so many bytes, all 0)
  *
  * Prints one line: "ok GENERATION", "absent", "changed", "unconditional" or "failed CODE: words";
  * list prints a line "NAME BYTES GENERATION LABEL" for each object first. Exits 0 but for usage. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/fs.h"
 #include "store/store.h"
@@ -40,6 +42,19 @@ static int put(struct store *store, char **args, int n)
     return say(r, generation, &err);
 }
 
+static int hole(struct store *store, char **args)
+{
+    struct err err = {0};
+    int64_t generation = 0;
+    size_t len = (size_t)atoll(args[1]);
+    void *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED)
+        return 1;
+    int r = store_put(store, args[0], data, len, STORE_EXPECT_NOTHING, &generation, &err);
+    munmap(data, len);
+    return say(r, generation, &err);
+}
+
 static int get(struct store *store, char **args, int n)
 {
     struct err err = {0};
@@ -66,6 +81,8 @@ static int act(struct store *store, const char *verb, char **args, int n)
     struct err err = {0};
     if (strcmp(verb, "put") == 0 && n >= 3)
         return put(store, args, n);
+    if (strcmp(verb, "hole") == 0 && n >= 2)
+        return hole(store, args);
     if (strcmp(verb, "get") == 0 && n >= 2)
         return get(store, args, n);
     if (strcmp(verb, "delete") == 0 && n == 2)
