@@ -3,10 +3,12 @@
 /* transfer.c - a request into curl's options, and curl's end of it into an answer. */
 #include "http/transfer.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "http/sign.h"
@@ -253,9 +255,9 @@ void transfer_finish(struct transfer *transfer, CURLcode code)
 }
 
 /* Is it a matter of settings, so that asking again is in vain? */
-static bool is_settings(CURLcode code)
+static bool is_settings(const struct transfer *transfer)
 {
-    switch (code) {
+    switch (transfer->code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
@@ -263,8 +265,27 @@ static bool is_settings(CURLcode code)
     case CURLE_URL_MALFORMAT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
         return true;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* curl says so of an answer that is not HTTP, too */
+        return strncasecmp(transfer->request->url, "http", 4) != 0;
     default:
         return false;
+    }
+}
+
+/* Which variable has named what is not good, or not enough. */
+static void add_authorities(struct str *out)
+{
+    const char *const bundle =
+        from_environment("CURL_CA_BUNDLE") ? "CURL_CA_BUNDLE" : "SSL_CERT_FILE";
+    const char *const names[] = {bundle, "SSL_CERT_DIR"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char words[128];
+        const char *path = from_environment(names[i]);
+        if (!path)
+            continue;
+        str_addf(out, "; %s is %.200s", names[i], path);
+        if (access(path, R_OK) < 0)
+            str_addf(out, ", which cannot be read: %s", strerror_r(errno, words, sizeof(words)));
     }
 }
 
@@ -275,12 +296,15 @@ static int failure(const struct transfer *transfer, struct err *err)
         return err_set(err, ERR_UNREACHABLE, "given up unanswered, for the program ends");
     const char *text = transfer->words[0] ? transfer->words : curl_easy_strerror(transfer->code);
     http_quote(text, strlen(text), 300, &words);
-    if (transfer->code == CURLE_PEER_FAILED_VERIFICATION)
+    if (transfer->code == CURLE_PEER_FAILED_VERIFICATION ||
+        transfer->code == CURLE_SSL_CACERT_BADFILE) {
+        add_authorities(&words);
         return err_set(err, ERR_CONFIG,
                        "the server's certificate is not trusted: %s (CURL_CA_BUNDLE names a file "
-                       "of other authorities)",
+                       "of other authorities, SSL_CERT_DIR a folder of them)",
                        words.s);
-    return err_set(err, is_settings(transfer->code) ? ERR_CONFIG : ERR_UNREACHABLE, "%s", words.s);
+    }
+    return err_set(err, is_settings(transfer) ? ERR_CONFIG : ERR_UNREACHABLE, "%s", words.s);
 }
 
 int transfer_wait(struct transfer *transfer, struct http_answer *ret, struct err *err)

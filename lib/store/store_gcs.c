@@ -77,7 +77,13 @@ static int find_service(struct store_gcs *gcs, struct err *err)
     gcs->base = mem_printf("%s%s", strstr(emulator, "://") ? "" : "http://", emulator);
     for (size_t len = strlen(gcs->base); len > 0 && gcs->base[len - 1] == '/';)
         gcs->base[--len] = '\0';
-    return 0;
+    if (str_starts(gcs->base, "http://") || str_starts(gcs->base, "https://"))
+        return 0;
+    CLEANUP(mem_free_chars) char *shown = http_url_masked(emulator);
+    return err_set(err, ERR_CONFIG,
+                   "STORAGE_EMULATOR_HOST is '%.200s': it is a host and a port, with http:// or "
+                   "https:// in front or nothing",
+                   shown);
 }
 
 int gcs_ready(struct store_gcs *gcs, struct err *err)

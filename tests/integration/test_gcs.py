@@ -461,6 +461,10 @@ def test_a_service_that_is_not_there_is_unreachable():
         said = store_tool.run(env, "gs://bucket-1/x", "list", "", patience_ms=1500)
         assert said.failed and said.code == -2, said
         cli.says(said.words, "127.0.0.1", "attempt")
+        for wrong in ("ftp://x", "ftp://u:pSECRET@x", "file:///etc/passwd"):
+            said = store_tool.run({**env, "STORAGE_EMULATOR_HOST": wrong}, "gs://bucket-1/x", "list", "")
+            assert said.failed and said.code == -5 and "SECRET" not in said.line, said
+            cli.says(said.words, "STORAGE_EMULATOR_HOST")
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused():
@@ -469,6 +473,10 @@ def test_a_certificate_of_an_unknown_authority_is_refused():
         said = opens(server, env)
         assert said.failed and server.count("put") == 0, said
         cli.says(said.words, "certificate", "CURL_CA_BUNDLE")
+        for variable in ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+            said = opens(server, {**env, variable: "/nonexistent/authorities"})
+            assert said.failed and said.code == -5 and server.count("put") == 0, said
+            cli.says(said.words, f"{variable} is /nonexistent/authorities, which cannot be read: No such file")
 
 
 # ---- secrets ----
