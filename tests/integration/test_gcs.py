@@ -3,6 +3,7 @@
 # Copyright The hiwari authors
 """gs://: whole batches, credentials, what is wrong said clearly, and secrets nowhere."""
 import contextlib
+import datetime
 import io
 import json
 import os
@@ -138,6 +139,34 @@ def test_results_are_skipped_refused_and_replaced_as_in_a_folder():
         assert [n for n in second if third[n] != second[n]] == [victim] and not server.problems
 
 
+def test_listings_of_many_pages_are_seen_whole():
+    with batch_world() as (server, batch):
+        server.page = 7
+        some, more = ("--from", "2016-01-01", "--to", "2016-03-31"), ("--from", "2016-01-01", "--to", "2016-04-30")
+        batch.enqueue(*some)
+        batch.finish()
+        first = {name: found.generation for name, found in zips(server).items()}
+        asked = server.count("list")
+        cli.says(batch.enqueue(*more).stdout, f" {len(first)} skipped because their result exists")
+        assert len(first) >= 20 and server.count("list") - asked >= len(first) // 7, "one page had all of them"
+        batch.finish()
+        second = {name: found.generation for name, found in zips(server).items()}
+        assert len(second) > len(first) and all(second[n] == first[n] for n in first), "a result was computed again"
+        victims = sorted(second)[2::9]
+        for name in victims:
+            del server.objects[PLACE + name]
+        batch.redis_cli("FLUSHALL")
+        batch.hiwari("reconcile", batch.name, "--dest", DEST)
+        batch.finish()
+        third = {name: found.generation for name, found in zips(server).items()}
+        assert sorted(n for n in second if third[n] != second[n]) == victims
+        cli.says(batch.enqueue(*more, "--format", "npz", code=78).stderr, str(len(third)), "--replace-stale")
+        batch.enqueue(*more, "--format", "npz", "--replace-stale")
+        batch.finish()
+        fourth = {name: found.generation for name, found in zips(server).items()}
+        assert sorted(fourth) == sorted(third) and all(fourth[n] > third[n] for n in third) and not server.problems
+
+
 def test_a_result_that_somebody_put_there_meanwhile_decides():
     with batch_world() as (server, batch):
         batch.enqueue("--limit", 3)
@@ -183,6 +212,47 @@ def test_many_uploads_are_under_way_while_keys_compute():
         took = time.monotonic() - started
         assert server.most_together >= 8, f"{server.most_together} at the same time"
         assert took < 0.05 * 200, f"one after the other: {took:.1f} s"
+
+
+def wide_snapshot(tmp, days, rows):
+    """Each of its days is a result of half a kilobyte a row."""
+    rng = random.Random(5)
+    with open(tmp / "t.csv", "w", encoding="utf-8") as file:
+        file.write("d,g,x\n")
+        for day in range(days):
+            date = datetime.date(2020, 1, 1) + datetime.timedelta(day)
+            file.write("".join(f"{date},{rng.randrange(300)},{rng.random()}\n" for _ in range(rows)))
+    cli.run("snapshot", "create", "--csv", f"t={tmp}/t.csv,time=d", "--out", tmp / "wide")
+    features = {f"f{n}": {"calc": "max(x)", "by": "g", "last": n} for n in range(1, 61)}
+    (tmp / "wide.json").write_text(json.dumps({"spec": 1, "tables": {"t": {"time": "d", "result_columns": []}},
+                                               "target": {"table": "t", "cutoff": "d"}, "features": features}))
+    return tmp / "wide", tmp / "wide.json"
+
+
+def private_kb(process):
+    found = re.search(r"RssAnon:\s+(\d+) kB", pathlib.Path(f"/proc/{process.pid}/status").read_text())
+    return int(found[1]) if found else 0
+
+
+def test_memory_is_bounded_while_hundreds_of_keys_wait_for_slow_uploads():
+    keys, rows = 300, 500
+    with batch_world() as (server, batch):
+        batch.snapshot, batch.spec = wide_snapshot(batch.tmp, keys, rows)
+        batch.environment |= {"ASAN_OPTIONS": "quarantine_size_mb=1:detect_leaks=0", "MALLOC_ARENA_MAX": "2"}
+        batch.enqueue()
+        server.delay = 0.04
+        worker = batch.worker("--uploads", 2, "--threads", 1)
+        cli.wait_until(lambda: len(zips(server)) >= 20, "the first uploads")
+        first = most = private_kb(worker.process)
+        while worker.process.poll() is None:
+            with contextlib.suppress(OSError):
+                most = max(most, private_kb(worker.process))
+            time.sleep(0.02)
+        worker.wait(0)
+        assert len(zips(server)) == keys and not server.problems
+        all_of_them = keys * rows * 60 * 8 >> 10
+        print(f"# {most - first} kB more than at first; all frames have {all_of_them} kB")
+        assert most - first < all_of_them / 5, (first, most)
 
 
 def hangs(server, step):
