@@ -36,7 +36,7 @@ static struct deviations window_deviations(const struct window *w)
     return ret;
 }
 
-/* (x - mean) / std0 of each row; 0 where that is 0. */
+/* (x - mean) / std0 of each row; 0 where that is 0, null where no double holds it. */
 void group_zscore(const struct window *w, const struct calc_params *p, struct column *ret,
                   int64_t at)
 {
@@ -45,7 +45,7 @@ void group_zscore(const struct window *w, const struct calc_params *p, struct co
     int64_t value = 0;
     for (int64_t k = 0; k < w->n; k++) {
         union calc_value z = {.f = 0};
-        bool has = series_has(&w->arg[0], k);
+        bool has = series_has(&w->arg[0], k) && isfinite(std0);
         if (has && std0 != 0)
             has = result_float(d.of[value] / std0, &z);
         value += series_has(&w->arg[0], k);
@@ -75,6 +75,13 @@ bool window_std0(const struct window *w, const struct calc_params *p, union calc
     return window_var0(w, p, ret) && result_float(sqrt(ret->f), ret);
 }
 
+/* Deviations whose squares no double holds have no shape: divided by infinity they would all be 0.
+ */
+static bool has_shape(const struct deviations *d)
+{
+    return d->squares != 0 && isfinite(d->squares);
+}
+
 /* The mean of (deviation / std0)^power. */
 static double standard_moment(const struct deviations *d, int power)
 {
@@ -91,7 +98,7 @@ bool window_skew(const struct window *w, const struct calc_params *p, union calc
 {
     struct deviations d = window_deviations(w);
     double n = (double)d.n;
-    if (d.n < 3 || d.squares == 0)
+    if (d.n < 3 || !has_shape(&d))
         return false;
     return result_float(sqrt(n * (n - 1)) / (n - 2) * standard_moment(&d, 3), ret);
 }
@@ -102,7 +109,7 @@ bool window_kurt(const struct window *w, const struct calc_params *p, union calc
 {
     struct deviations d = window_deviations(w);
     double n = (double)d.n;
-    if (d.n < 4 || d.squares == 0)
+    if (d.n < 4 || !has_shape(&d))
         return false;
     double inner = (n + 1) * standard_moment(&d, 4) - 3 * (n - 1);
     return result_float((n - 1) * inner / ((n - 2) * (n - 3)), ret);

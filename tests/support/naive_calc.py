@@ -66,7 +66,7 @@ def deviation(xs, less):
 def skewness(xs):
     """The sample skewness, corrected for bias."""
     xs, n = known(xs), len(known(xs))
-    if n < 3 or moment(xs, 2) == 0:
+    if n < 3 or moment(xs, 2) == 0 or variance(xs, 0) is None:
         return None
     m2, m3 = moment(xs, 2), moment(xs, 3)
     size = math.sqrt(to_float(abs(m3) ** 2 / m2 ** 3))
@@ -76,7 +76,7 @@ def skewness(xs):
 def kurtosis(xs):
     """The sample excess kurtosis, corrected for bias."""
     xs, n = known(xs), len(known(xs))
-    if n < 4 or moment(xs, 2) == 0:
+    if n < 4 or moment(xs, 2) == 0 or variance(xs, 0) is None:
         return None
     m2, m4 = moment(xs, 2), moment(xs, 4)
     return to_float((n - 1) * ((n + 1) * m4 / m2 ** 2 - 3 * (n - 1)) / ((n - 2) * (n - 3)))
@@ -307,6 +307,8 @@ def group_calc(name, xs, ys, number, scale, words, at, others):
         spread = moment(members, 2)
         if spread == 0:
             return 0.0
+        if to_float(spread) is None:
+            return None
         away = Fraction(x) - sum(map(Fraction, members)) / len(members)
         return math.copysign(math.sqrt(to_float(away ** 2 / spread)), away)
     if name == "share":

@@ -371,6 +371,8 @@ START_TEST(test_spread_needs_enough_values)
     CHECK_FLOAT("skew", 1.7320508075688772, .x = "i 5 6 5"); /* sqrt(3) */
     CHECK_NULL("kurt", .x = "i 5 6 7");
     CHECK_FLOAT("kurt", -6, .x = "i 0 1 1 0");
+    CHECK_NULL("skew", .x = "f 1e200 2e200 4e200");
+    CHECK_NULL("kurt", .x = "f 1e200 2e200 4e200 9e200");
 }
 END_TEST
 

@@ -114,6 +114,7 @@ START_TEST(test_zscore_divides_by_std0)
     CHECK("zscore", "f 0 0 .", .x = "d 55.1 55.1 .");
     CHECK("zscore", "f 0", .x = "f 7");
     CHECK("zscore", "f . .", .x = "f . .");
+    CHECK("zscore", "f . . .", .x = "f 1e200 2e200 3e200"); /* std0 is no finite double */
 }
 END_TEST
 
