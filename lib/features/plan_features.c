@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "base/utf8.h"
 
 /* ---- window features ---- */
 
@@ -147,7 +148,7 @@ static int check_fill(struct plan_feature *f, struct err *err)
     }
     f->shape.nullable = false;
     if (type == TYPE_STRING) {
-        int32_t chars = (int32_t)strlen(fill->text); /* bytes: at least as many as code points */
+        int32_t chars = (int32_t)utf8_chars(fill->text, strlen(fill->text));
         f->shape.max_chars = chars > f->shape.max_chars ? chars : f->shape.max_chars;
     }
     return 0;

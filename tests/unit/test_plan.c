@@ -490,7 +490,7 @@ START_TEST(test_npy_types_follow_the_columns)
         "{'calc': 'sum(i)', 'by': 'horse'},"
         "'k': {'calc': 'rank(horse)', 'within': 'race'}, 'r': {'calc': 'rank(i)', 'within': "
         "'race'},"
-        "'f': {'calc': 'last(s)', 'by': 'horse', 'fill': 'none'}, 'b': {'expr': 'horse == 1'}}}");
+        "'f': {'calc': 'last(s)', 'by': 'horse', 'fill': 'nöne'}, 'b': {'expr': 'horse == 1'}}}");
     CLEANUP(plan_free) struct plan *plan = NULL;
     CLEANUP(frame_deinit) struct frame frame = {0};
     ck_assert_int_eq(compute(spec, "2024-03-01", 1, false, &plan, &frame), 0);
