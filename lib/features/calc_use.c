@@ -63,9 +63,9 @@ static int unknown_calc(const char *name, struct err *err)
     }
     const char *nearest = calc_nearest(name);
     if (nearest)
-        return err_set(err, ERR_INPUT, "there is no calculation %s; did you mean %s?", name,
+        return err_set(err, ERR_INPUT, "there is no calculation %.60s; did you mean %s?", name,
                        calc_find(nearest)->usage);
-    return err_set(err, ERR_INPUT, "there is no calculation %s; see the list of calculations",
+    return err_set(err, ERR_INPUT, "there is no calculation %.60s; see the list of calculations",
                    name);
 }
 
@@ -127,8 +127,9 @@ static int use_word(struct calc_use *use, const char *word, unsigned *given, str
         kind = GIVEN_TIES;
         use->params.ties = i;
     }
+    CLEANUP(mem_free_chars) char *shown = expr_excerpt(word, 1);
     if (kind == 0)
-        return err_set(err, ERR_INPUT, "%s takes no %s; write it as %s", use->calc->name, word,
+        return err_set(err, ERR_INPUT, "%s takes no %s; write it as %s", use->calc->name, shown,
                        use->calc->usage);
     if (*given & kind)
         return err_set(err, ERR_INPUT, "%s: %s contradicts what stands before it", use->calc->name,
@@ -181,7 +182,7 @@ static int use_named(struct calc_use *use, const struct call *call, struct err *
     if (!takes(calc, 'h')) {
         if (call->n_named == 0)
             return 0;
-        return err_set(err, ERR_INPUT, "%s takes no %s=; write it as %s", calc->name,
+        return err_set(err, ERR_INPUT, "%s takes no %.60s=; write it as %s", calc->name,
                        call->named[0].name, calc->usage);
     }
     if (call->n_named != 1)
@@ -189,8 +190,8 @@ static int use_named(struct calc_use *use, const struct call *call, struct err *
     const struct call_named *named = &call->named[0];
     bool by_days = strcmp(named->name, "halflife_days") == 0;
     if (!by_days && strcmp(named->name, "halflife_rows") != 0)
-        return err_set(err, ERR_INPUT, "%s takes no %s=; write it as %s", calc->name, named->name,
-                       calc->usage);
+        return err_set(err, ERR_INPUT, "%s takes no %.60s=; write it as %s", calc->name,
+                       named->name, calc->usage);
     if (!(named->value > 0 && isfinite(named->value)))
         return err_set(err, ERR_INPUT, "%s: %s must be greater than 0, not %g", calc->name,
                        named->name, named->value);
@@ -242,15 +243,16 @@ static int check_arg(const struct calc_use *use, int i, enum type type, struct e
 {
     CLEANUP(str_deinit) struct str text = {0};
     expr_print(use->arg[i], &text);
+    CLEANUP(mem_free_chars) char *shown = expr_excerpt(text.s, 1);
     if (type == TYPE_NULL)
-        return err_set(err, ERR_INPUT, "%s: %s is always null", use->calc->name, text.s);
+        return err_set(err, ERR_INPUT, "%s: %s is always null", use->calc->name, shown);
     if (use->calc->args[i] == 'c' && type != TYPE_BOOL)
         return err_set(
             err, ERR_INPUT,
             "%s needs a condition, and %s is of type %s; compare it with something, as in "
             "%s == 1",
-            use->calc->name, text.s, type_name(type), text.s);
-    return use->calc->args[i] == 'n' ? check_number(use, text.s, type, err) : 0;
+            use->calc->name, shown, type_name(type), shown);
+    return use->calc->args[i] == 'n' ? check_number(use, shown, type, err) : 0;
 }
 
 static enum type number_type(const struct calc_use *use, enum type arg)

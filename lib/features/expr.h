@@ -19,6 +19,13 @@ int expr_parse(const char *text, struct expr **ret, struct err *err);
 void expr_free(struct expr *e);
 MEM_CLEANUP(expr_free, struct expr *);
 
+/* Put AT and the text in front of what expr_parse or call_parse said of it. Of a long text stands
+ * an excerpt around the column that the error names, with … where it is cut, so that what is wrong
+ * is never cut off. Returns the error's code. */
+int expr_blame(struct err *err, const char *at, const char *text);
+/* Such an excerpt, of the text around a column (from 1). The caller frees. */
+char *expr_excerpt(const char *text, int column);
+
 /* A calculation's text: name(arguments, option, name=number), e.g. "ewma(x, halflife_rows=3)",
  * "rank(form, desc)", "quantile(x, 0.9)", "lag(x, 1)", "best_by(odds, speed)", "count()". */
 struct call {

@@ -65,11 +65,11 @@ int expr_function_find(const char *name, int at, const struct expr_function **re
                           name);
     const char *near = nearest_function(name);
     if (near)
-        return expr_error(err, at, "unknown function %s; did you mean %s?", name, near);
+        return expr_error(err, at, "unknown function %.60s; did you mean %s?", name, near);
     CLEANUP(str_deinit) struct str all = {0};
     for (int i = 0; i < N_FUNCTIONS; i++)
         str_addf(&all, "%s%s", i ? ", " : "", functions[i].name);
-    return expr_error(err, at, "unknown function %s; there are %s", name, all.s);
+    return expr_error(err, at, "unknown function %.60s; there are %s", name, all.s);
 }
 
 const char *expr_function_name(enum expr_op op)

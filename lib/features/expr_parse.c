@@ -273,7 +273,8 @@ static struct expr *name_or_call(struct parser *p)
     if (look(p) == TOKEN_DOT && !quoted && strcmp(name, "target") == 0)
         return target_name(p, at);
     if (look(p) == TOKEN_DOT) {
-        expr_error(p->err, at, "'%s.' cannot stand before a name: only target. can", name);
+        CLEANUP(mem_free_chars) char *shown = expr_excerpt(name, 1);
+        expr_error(p->err, at, "'%s.' cannot stand before a name: only target. can", shown);
         return NULL;
     }
     struct expr *e = name_node(p, name, false, at);

@@ -27,7 +27,8 @@ static int unknown_name(const char *at, const char *what, const char *name, cons
                         const char *const *known, int n, struct err *err)
 {
     const char *near = str_nearest(name, known, (size_t)n);
-    return err_set(err, ERR_INPUT, "%s: unknown %s '%s' in %s%s%s%s", at, what, name, where,
+    CLEANUP(mem_free_chars) char *shown = expr_excerpt(name, 1);
+    return err_set(err, ERR_INPUT, "%s: unknown %s '%s' in %s%s%s%s", at, what, shown, where,
                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -344,7 +345,7 @@ int plan_bind(const struct scope *scope, const char *text, struct bound *ret, st
     struct expr *tree = NULL;
     *ret = (struct bound){0};
     if (expr_parse(text, &tree, err) < 0)
-        return err_prefix(err, "%s: in \"%s\"", scope->at, text);
+        return expr_blame(err, scope->at, text);
     return plan_bind_tree(scope, tree, ret, err);
 }
 
@@ -493,9 +494,10 @@ int plan_expression_column(const struct scope *scope, const struct expr *tree, i
     c->result = result_read(t, &b);
     c->text = str_take(&text);
     *ret = t->n_columns - 1;
-    if (c->shape.type == TYPE_NULL)
-        return err_set(err, ERR_INPUT, "%s: \"%s\" is null for every row", scope->at, printed.s);
-    return 0;
+    if (c->shape.type != TYPE_NULL)
+        return 0;
+    CLEANUP(mem_free_chars) char *shown = expr_excerpt(printed.s, 1);
+    return err_set(err, ERR_INPUT, "%s: \"%s\" is null for every row", scope->at, shown);
 }
 
 /* ---- groups ---- */
@@ -556,7 +558,7 @@ int plan_bind_group(const struct scope *scope, const char *calc, const struct na
     if (r == 0)
         r = calc_use(g->call, CALC_GROUP, others, &g->use, err);
     if (r < 0)
-        r = err_prefix(err, "%s: in \"%s\"", scope->at, calc);
+        r = expr_blame(err, scope->at, calc);
     if (r == 0)
         r = bind_within(scope, within, g, err);
     if (r == 0)

@@ -160,7 +160,7 @@ static int parse_call(struct plan_feature *f, const char *text, enum calc_place 
     int r = call_parse(text, &f->call, err);
     if (r == 0)
         r = calc_use(f->call, place, f->spec->others, &f->use, err);
-    return r < 0 ? err_prefix(err, "%s: in \"%s\"", f->spec->at, text) : 0;
+    return r < 0 ? expr_blame(err, f->spec->at, text) : 0;
 }
 
 static int add_window_feature(struct plan *plan, int feature, int table, const int *history_by,
@@ -357,7 +357,7 @@ static int add_parts(struct plan *plan, const struct spec_feature *s, struct err
         return 0;
     }
     if (expr_parse(s->text, &tree, err) < 0)
-        return err_prefix(err, "%s: in \"%s\"", s->at, s->text);
+        return expr_blame(err, s->at, s->text);
     for (int part = 0; part < expr_parts(tree); part++) {
         CLEANUP(str_deinit) struct str name = {0};
         str_addz(&name, s->name);

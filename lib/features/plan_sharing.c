@@ -175,7 +175,7 @@ static int bind_where(struct plan *plan, const char *at, const struct spec_windo
     CLEANUP(expr_free) struct expr *tree = NULL;
     bool target = false;
     if (expr_parse(spec->where, &tree, err) < 0)
-        return err_prefix(err, "%s: in \"%s\"", here, spec->where);
+        return expr_blame(err, here, spec->where);
     expr_each_name(tree, mentions_target, &target, NULL);
     if (target) {
         *ret_tree = tree;
@@ -187,10 +187,11 @@ static int bind_where(struct plan *plan, const char *at, const struct spec_windo
     if (r < 0)
         return r;
     enum type type = plan->tables[table].columns[*ret_column].shape.type;
-    if (type != TYPE_BOOL)
-        return err_set(err, ERR_INPUT, "%s: \"%s\" is %s, not a condition; write a comparison",
-                       here, spec->where, type_name(type));
-    return 0;
+    if (type == TYPE_BOOL)
+        return 0;
+    CLEANUP(mem_free_chars) char *shown = expr_excerpt(spec->where, 1);
+    return err_set(err, ERR_INPUT, "%s: \"%s\" is %s, not a condition; write a comparison", here,
+                   shown, type_name(type));
 }
 
 static int bind_target_where(struct plan *plan, const char *at, struct expr *tree,
