@@ -407,20 +407,47 @@ static int bind_cyc(struct binder *b, struct expr *e)
     return 0;
 }
 
+struct printed {
+    char *text;
+    int number; /* of the value */
+};
+
+static int compare_printed(const void *a, const void *b)
+{
+    const struct printed *x = a, *y = b;
+    int order = strcmp(x->text, y->text);
+    return order ? order : x->number - y->number;
+}
+
+/* The first value that stands before, too; -1: there is none. Of sorted ones. */
+static int first_double(const struct printed *all, int n)
+{
+    int first = -1;
+    for (int i = 1; i < n; i++)
+        if (strcmp(all[i - 1].text, all[i].text) == 0 &&
+            (first < 0 || all[i].number < all[first].number))
+            first = i;
+    return first;
+}
+
 static int onehot_values_differ(struct binder *b, const struct expr *list)
 {
-    CLEANUP(str_deinit) struct str one = {0}, other = {0};
+    struct printed *all = MEM_ARRAY(struct printed, (size_t)list->n_args + 1);
+    int r = 0;
     for (int i = 0; i < list->n_args; i++) {
-        str_clear(&one);
-        expr_print(list->args[i], &one);
-        for (int j = 0; j < i; j++) {
-            str_clear(&other);
-            expr_print(list->args[j], &other);
-            if (strcmp(one.s, other.s) == 0)
-                return expr_error(b->err, list->args[i]->at, "onehot: %.60s is given twice", one.s);
-        }
+        struct str text = {0};
+        expr_print(list->args[i], &text);
+        all[i] = (struct printed){str_take(&text), i};
     }
-    return 0;
+    qsort(all, (size_t)list->n_args, sizeof *all, compare_printed);
+    int twice = first_double(all, list->n_args);
+    if (twice >= 0)
+        r = expr_error(b->err, list->args[all[twice].number]->at, "onehot: %.60s is given twice",
+                       all[twice].text);
+    for (int i = 0; i < list->n_args; i++)
+        free(all[i].text);
+    free(all);
+    return r;
 }
 
 static int bind_onehot(struct binder *b, struct expr *e)

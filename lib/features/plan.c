@@ -62,16 +62,47 @@ static const char *output_name(const struct plan *plan, const struct plan_output
                            : plan->tables[plan->target].columns[o->column].name;
 }
 
-static int add_output(struct plan *plan, struct plan_output o, struct err *err)
+static void add_output(struct plan *plan, struct plan_output o)
 {
-    const char *name = output_name(plan, &o);
-    for (int i = 0; i < plan->n_outputs; i++)
-        if (strcmp(output_name(plan, &plan->outputs[i]), name) == 0)
-            return err_set(
-                err, ERR_INPUT, "%s: the output has a column '%s' already; choose another name",
-                o.feature >= 0 ? plan->features[o.feature].spec->at : "target.keep", name);
     plan->outputs[plan->n_outputs++] = o;
-    return 0;
+}
+
+struct output_name {
+    const char *name;
+    int number; /* of the output */
+};
+
+static int compare_output_names(const void *a, const void *b)
+{
+    const struct output_name *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : x->number - y->number;
+}
+
+/* The first output whose name an earlier one has; -1: there is none. */
+static int first_double(const struct plan *plan)
+{
+    int n = plan->n_outputs, first = -1;
+    CLEANUP(free) void *room = MEM_ARRAY(struct output_name, (size_t)n + 1);
+    struct output_name *names = room;
+    for (int i = 0; i < n; i++)
+        names[i] = (struct output_name){output_name(plan, &plan->outputs[i]), i};
+    qsort(names, (size_t)n, sizeof *names, compare_output_names);
+    for (int i = 1; i < n; i++)
+        if (strcmp(names[i - 1].name, names[i].name) == 0 && (first < 0 || names[i].number < first))
+            first = names[i].number;
+    return first;
+}
+
+static int check_output_names(const struct plan *plan, struct err *err)
+{
+    int twice = first_double(plan);
+    if (twice < 0)
+        return 0;
+    const struct plan_output *o = &plan->outputs[twice];
+    return err_set(err, ERR_INPUT, "%s: the output has a column '%s' already; choose another name",
+                   o->feature >= 0 ? plan->features[o->feature].spec->at : "target.keep",
+                   output_name(plan, o));
 }
 
 /* The time first unless keep places it, keep, features in spec order, labels. */
@@ -87,21 +118,17 @@ static int add_outputs(struct plan *plan, struct err *err)
     for (int i = 0; i < keep->n; i++)
         placed |= strcmp(keep->names[i], time) == 0;
     if (!placed)
-        add_output(plan, (struct plan_output){.column = t->table->time, .feature = -1}, err);
+        add_output(plan, (struct plan_output){.column = t->table->time, .feature = -1});
     for (int i = 0; i < keep->n; i++) {
         struct plan_output o = {.feature = -1};
         int r = plan_find_column(&scope, keep->names[i], &o.column, err);
-        if (r == 0)
-            r = add_output(plan, o, err);
         if (r < 0)
             return r;
+        add_output(plan, o);
     }
-    for (int f = 0; f < plan->n_features; f++) {
-        int r = add_output(plan, (struct plan_output){.column = -1, .feature = f}, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    for (int f = 0; f < plan->n_features; f++)
+        add_output(plan, (struct plan_output){.column = -1, .feature = f});
+    return check_output_names(plan, err);
 }
 
 int plan_compile(const struct spec *spec, const struct snapshot *snapshot, struct plan **ret,

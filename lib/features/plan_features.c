@@ -280,12 +280,27 @@ static int visit_group(struct plan *plan, int feature, struct err *err)
     return check_fill(f, err);
 }
 
+/* One tree serves all columns that it makes: a tree for each would take the square of their number
+ * of memory. */
+static int share_parts(struct plan *plan, int first, struct bound *ret, struct err *err)
+{
+    if (plan->features[first].visit == VISIT_OPEN)
+        return err_set(err, ERR_INPUT, "%s reads a column that it makes; break the cycle",
+                       plan->features[first].spec->at);
+    int r = plan_visit_feature(plan, first, err);
+    if (r == 0)
+        *ret = plan->features[first].expr;
+    return r;
+}
+
 static int visit_expr(struct plan *plan, int feature, struct err *err)
 {
     struct scope scope = row_scope(plan, feature);
     scope.parts = true;
     struct bound b;
-    int r = plan_bind(&scope, plan->features[feature].spec->text, &b, err);
+    int first = feature - plan->features[feature].part;
+    int r = feature == first ? plan_bind(&scope, plan->features[feature].spec->text, &b, err)
+                             : share_parts(plan, first, &b, err);
     if (r < 0)
         return r;
     struct plan_feature *f = &plan->features[feature];
@@ -429,7 +444,8 @@ void plan_features_deinit(struct plan *plan)
         free(feature->name);
         call_free(feature->call);
         group_part_free(feature->group);
-        bound_deinit(&feature->expr);
+        if (feature->part == 0)
+            bound_deinit(&feature->expr);
         filled_dict_deinit(&feature->filled);
     }
     for (int w = 0; w < plan->n_windows; w++)

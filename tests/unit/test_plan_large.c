@@ -24,6 +24,52 @@ static void str_repeat(struct str *out, const char *text, int n)
         str_addz(out, text);
 }
 
+/* ---- onehot ---- */
+
+START_TEST(test_onehot_of_two_thousand_values)
+{
+    CLEANUP(str_deinit) struct str text = {0};
+    runs();
+    str_addz(&text, RUNS "'o': {'expr': 'onehot(x, [1");
+    for (int i = 2; i <= 2000; i++)
+        str_addf(&text, ", %d", i);
+    str_addz(&text, "])'}, 's': {'expr': 'o_1 + o_2000'}}}");
+    CLEANUP(spec_free) struct spec *spec = spec_of(text.s);
+    CLEANUP(mem_free_chars) char *csv = answer(spec, "2024-01-01", 1, false);
+    CLEANUP(str_deinit) struct str row = {0};
+    str_addz(&row, "\n2024-01-01,0,0,1");
+    str_repeat(&row, ",0", 1998);
+    str_addz(&row, "\n");
+    ck_assert_ptr_nonnull(strstr(csv, row.s));
+}
+END_TEST
+
+START_TEST(test_a_value_given_twice_is_named)
+{
+    runs();
+    expect_failure(RUNS "'o': {'expr': 'onehot(x, [5, 1, 3, 1, 5])'}}}", "2024-01-31",
+                   "features.o: column 21: ", "1 is given twice");
+}
+END_TEST
+
+START_TEST(test_onehot_of_its_own_column_is_a_cycle)
+{
+    runs();
+    expect_failure(RUNS "'o': {'expr': 'onehot(o_1, [1, 2])'}}}", "2024-01-31", "features.o",
+                   "o_1");
+    expect_failure(RUNS "'o': {'expr': 'onehot(o_2, [1, 2])'}}}", "2024-01-31", "features.o",
+                   "break the cycle");
+}
+END_TEST
+
+START_TEST(test_a_column_that_onehot_makes_may_not_have_a_features_name)
+{
+    runs();
+    expect_failure(RUNS "'o_2': {'expr': 'x'}, 'o': {'expr': 'onehot(x, [1, 2])'}}}", "2024-01-31",
+                   "features.o: ", "'o_2' already");
+}
+END_TEST
+
 /* ---- long expressions ---- */
 
 /* Blanks in front move the cuts of the excerpt through characters of two and three bytes. */
@@ -66,6 +112,10 @@ static Suite *plan_large_suite(void)
     tcase_add_checked_fixture(tc, plan_setup, plan_teardown);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(suite, tc);
+    tcase_add_test(tc, test_onehot_of_two_thousand_values);
+    tcase_add_test(tc, test_a_value_given_twice_is_named);
+    tcase_add_test(tc, test_onehot_of_its_own_column_is_a_cycle);
+    tcase_add_test(tc, test_a_column_that_onehot_makes_may_not_have_a_features_name);
     tcase_add_test(tc, test_an_error_in_a_long_expression_shows_the_place_and_the_reason);
     tcase_add_test(tc, test_a_long_argument_does_not_hide_what_is_wrong_with_it);
     return suite;
