@@ -67,6 +67,7 @@ const struct expr *expr_part(const struct expr *e, int i);
 
 /* The text in one canonical form (spaces, parentheses), for identities and for explain. */
 void expr_print(const struct expr *e, struct str *out);
+void expr_print_name(const char *name, struct str *out); /* in backquotes where it needs them */
 
 /* Every column name the expression reads; target: written as target.NAME. */
 typedef int expr_name_fn(void *ctx, const char *name, bool target, struct err *err);

@@ -232,14 +232,19 @@ static bool is_plain_name(const char *s)
     return s[len] == '\0' && !expr_is_keyword(s, len);
 }
 
+void expr_print_name(const char *name, struct str *out)
+{
+    if (is_plain_name(name))
+        str_addz(out, name);
+    else
+        print_quoted(name, '`', out);
+}
+
 static void print_name(const struct expr *e, struct str *out)
 {
     if (e->target)
         str_addz(out, "target.");
-    if (is_plain_name(e->text))
-        str_addz(out, e->text);
-    else
-        print_quoted(e->text, '`', out);
+    expr_print_name(e->text, out);
 }
 
 static void print_const(const struct expr *e, struct str *out)

@@ -101,12 +101,20 @@ static int mark_results(struct plan_table *t, struct err *err)
     return 0;
 }
 
+/* As expressions write it: a stored column called a + b is not the sum of a and b. */
+static char *quoted(const char *name)
+{
+    struct str text = {0};
+    expr_print_name(name, &text);
+    return str_take(&text);
+}
+
 static int add_table(struct plan *plan, struct plan_table *t, struct err *err)
 {
     for (int c = 0; c < t->table->n_columns; c++) {
         struct plan_column *column = add_column(t, t->table->columns[c].name);
         column->shape = t->table->columns[c];
-        column->text = mem_strdup(column->name);
+        column->text = quoted(column->name);
         column->visit = VISIT_DONE;
     }
     t->spec = spec_find_table(plan->spec, t->table->name);
@@ -323,11 +331,46 @@ static int resolve(void *ctx, const char *name, bool target, struct column *ret_
     return 0;
 }
 
+struct name { /* borrowed from the tree */
+    const char *name;
+    bool target;
+};
+struct names {
+    struct name *all;
+    int n;
+    size_t cap;
+};
+
+static int add_name(void *ctx, const char *name, bool target, struct err *err)
+{
+    struct names *names = ctx;
+    names->all = mem_grow(names->all, &names->cap, (size_t)names->n + 1, sizeof *names->all);
+    names->all[names->n++] = (struct name){name, target};
+    return 0;
+}
+
+/* What a tree reads is compiled before the tree is gone through: a chain of deep trees would
+ * otherwise stand on the stack with all their depths. */
+static int resolve_names(struct binding *b, const struct expr *tree, struct err *err)
+{
+    struct names names = {0};
+    struct column ignored;
+    int r = expr_each_name(tree, add_name, &names, err), slot;
+    for (int i = 0; i < names.n && r == 0; i++)
+        r = resolve(b, names.all[i].name, names.all[i].target, &ignored, &slot, err);
+    free(names.all);
+    return r;
+}
+
 int plan_bind_tree(const struct scope *scope, struct expr *tree, struct bound *ret, struct err *err)
 {
     *ret = (struct bound){.tree = tree};
     struct binding b = {scope, ret};
-    int r = 0;
+    int r = resolve_names(&b, tree, err);
+    if (r < 0) { /* it says where, which may be far from here */
+        bound_deinit(ret);
+        return r;
+    }
     if (expr_outer_call(tree) && !scope->parts)
         r = err_set(err, ERR_INPUT,
                     "%s makes several columns: it can only be a feature's whole \"expr\"",
@@ -368,7 +411,61 @@ static struct column bound_shape(const struct plan *plan, const struct scope *sc
                            .max_chars = expr_max_chars(b->tree)};
 }
 
+/* ---- chains ---- */
+
+int plan_check_chain(const char *at, int chain, struct err *err)
+{
+    if (chain <= CHAIN_MAX)
+        return 0;
+    return err_set(err, ERR_INPUT,
+                   "%s: more than %d names lead here, each reading the next; write several steps "
+                   "as one expression, or make a stored column of one of them",
+                   at, CHAIN_MAX);
+}
+
+int plan_bound_chain(const struct plan *plan, int table, const struct bound *b)
+{
+    int most = 0;
+    for (int k = 0; k < b->n_slots; k++) {
+        int number = b->slots[k].number;
+        bool of_feature = b->slots[k].space == SLOT_FEATURE;
+        int chain =
+            of_feature ? plan->features[number].chain : plan->tables[table].columns[number].chain;
+        most = chain > most ? chain : most;
+    }
+    return most;
+}
+
+static int column_chain(const struct plan *plan, int table, const struct plan_column *c)
+{
+    int most = plan_bound_chain(plan, table, &c->expr);
+    for (int k = 0; c->group && k < c->group->use.n_args; k++) {
+        int chain = plan_bound_chain(plan, table, &c->group->args[k]);
+        most = chain > most ? chain : most;
+    }
+    for (int k = 0; c->group && k < c->group->n_within; k++) {
+        int chain = plan->tables[table].columns[c->group->within[k]].chain;
+        most = chain > most ? chain : most;
+    }
+    return most + 1;
+}
+
 /* ---- derived columns ---- */
+
+/* What identifies a column. A text grows with all that it stands on, and one that stands on two
+ * others that stand on the same doubles with each step: its hash is as good and stays short. No
+ * expression begins like that. */
+static char *identity(struct str *text)
+{
+    enum { IDENTITY_BYTES = 1000 };
+    uint8_t hash[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    if (text->len <= IDENTITY_BYTES)
+        return str_take(text);
+    sha256_of(text->s, text->len, hash);
+    hash_hex(hash, SHA256_BYTES, hex);
+    return mem_printf("sha256 %s", hex);
+}
 
 /* The printed text, and after it, in brackets, the derived columns that it reads. */
 static void describe(const struct plan_table *t, const struct expr *tree, const struct bound *b,
@@ -404,7 +501,7 @@ static int compile_expression(const struct scope *scope, int column, struct err 
     c->expr = b;
     c->shape = bound_shape(plan, scope, &b);
     c->result = result_read(t, &b);
-    c->text = str_take(&text);
+    c->text = identity(&text);
     if (c->shape.type == TYPE_NULL)
         return err_set(err, ERR_INPUT, "%s: is null for every row", scope->at);
     return 0;
@@ -438,7 +535,7 @@ static int compile_statistic(const struct scope *scope, int column, struct err *
     }
     c->group = group;
     c->shape = shape;
-    c->text = str_take(&text);
+    c->text = identity(&text);
     return 0;
 }
 
@@ -447,7 +544,11 @@ static int compile_derived(struct plan *plan, int table, int column, struct err 
     struct plan_column *c = &plan->tables[table].columns[column];
     if (c->visit == VISIT_DONE)
         return 0;
+    int r = plan_check_chain(c->spec->at, plan->open + 1, err);
+    if (r < 0)
+        return r;
     c->visit = VISIT_OPEN;
+    plan->open++;
     bool was_read = plan->tables[table].read;
     struct scope scope = {.plan = plan,
                           .at = c->spec->at,
@@ -455,13 +556,16 @@ static int compile_derived(struct plan *plan, int table, int column, struct err 
                           .history = true,
                           .self = -1,
                           .fields_of = -1};
-    int r = c->spec->calc ? compile_statistic(&scope, column, err)
-                          : compile_expression(&scope, column, err);
+    r = c->spec->calc ? compile_statistic(&scope, column, err)
+                      : compile_expression(&scope, column, err);
+    plan->open--;
     plan->tables[table].read =
         was_read; /* a derived column that nobody reads makes no result depend on the table */
-    plan->tables[table].columns[column].visit = VISIT_DONE;
-    plan->tables[table].columns[column].shape.name = plan->tables[table].columns[column].name;
-    return r;
+    c = &plan->tables[table].columns[column];
+    c->visit = VISIT_DONE;
+    c->shape.name = c->name;
+    c->chain = column_chain(plan, table, c);
+    return r < 0 ? r : plan_check_chain(c->spec->at, c->chain, err);
 }
 
 int plan_expression_column(const struct scope *scope, const struct expr *tree, int *ret,
@@ -479,8 +583,9 @@ int plan_expression_column(const struct scope *scope, const struct expr *tree, i
         return r;
     struct plan_table *t = &plan->tables[scope->table];
     describe(t, b.tree, &b, &text);
+    CLEANUP(mem_free_chars) char *known_by = identity(&text);
     for (int c = 0; c < t->n_columns; c++)
-        if (!is_named(&t->columns[c]) && strcmp(t->columns[c].text, text.s) == 0) {
+        if (!is_named(&t->columns[c]) && strcmp(t->columns[c].text, known_by) == 0) {
             bound_deinit(&b);
             *ret = c;
             return 0;
@@ -492,7 +597,8 @@ int plan_expression_column(const struct scope *scope, const struct expr *tree, i
     c->shape = bound_shape(plan, scope, &b);
     c->shape.name = c->name;
     c->result = result_read(t, &b);
-    c->text = str_take(&text);
+    c->text = known_by;
+    known_by = NULL;
     *ret = t->n_columns - 1;
     if (c->shape.type != TYPE_NULL)
         return 0;

@@ -321,19 +321,38 @@ static int visit_expr(struct plan *plan, int feature, struct err *err)
     return check_fill(f, err);
 }
 
+static int feature_chain(const struct plan *plan, const struct plan_feature *f)
+{
+    int most = plan_bound_chain(plan, plan->target, &f->expr);
+    for (int k = 0; f->group && k < f->group->use.n_args; k++) {
+        int chain = plan_bound_chain(plan, plan->target, &f->group->args[k]);
+        most = chain > most ? chain : most;
+    }
+    return most + 1;
+}
+
 int plan_visit_feature(struct plan *plan, int feature, struct err *err)
 {
     struct plan_feature *f = &plan->features[feature];
     if (f->visit == VISIT_DONE)
         return 0;
+    int r = plan_check_chain(f->spec->at, plan->open + 1, err);
+    if (r < 0)
+        return r;
     f->visit = VISIT_OPEN;
+    plan->open++;
     int (*const visit[])(struct plan *, int, struct err *) = {
         [SPEC_WINDOW] = visit_window, [SPEC_GROUP] = visit_group,   [SPEC_EXPR] = visit_expr,
         [SPEC_ASOF] = visit_asof,     [SPEC_LOOKUP] = visit_lookup,
     };
-    int r = visit[f->spec->kind](plan, feature, err);
+    r = visit[f->spec->kind](plan, feature, err);
     f = &plan->features[feature];
     f->visit = VISIT_DONE;
+    plan->open--;
+    if (r == 0) {
+        f->chain = feature_chain(plan, f);
+        r = plan_check_chain(f->spec->at, f->chain, err);
+    }
     f->shape.name = f->name;
     f->shape.rows = 0;
     f->shape.data = NULL;

@@ -54,6 +54,7 @@ struct plan_column {
     enum visit visit;
     struct bound expr;        /* derived by an expression … */
     struct group_part *group; /* … or by a group statistic */
+    int chain;                /* derived columns that read each other, down to a stored one */
 };
 
 struct plan_table {
@@ -134,7 +135,8 @@ struct plan_feature {
     struct group_part *group;
     /* expressions */
     struct bound expr;
-    int part; /* which of the columns that cyc and onehot make */
+    int part;  /* which of the columns that cyc and onehot make; all borrow the expr of part 0 */
+    int chain; /* features that read each other, down to one that reads none */
 };
 
 struct plan_output {
@@ -165,11 +167,19 @@ struct plan {
     int *order; /* features of stage C in the order of their dependencies: first those that need
                    no window … */
     int n_order, n_free; /* … of which there are n_free */
+    int open;            /* columns or features being compiled, each for the one before */
     struct plan_output *outputs;
     int n_outputs;
 };
 
 /* ---- plan_columns.c ---- */
+
+/* Columns, and features, that read each other in a chain are compiled and computed one inside the
+ * other: a longer chain could outgrow the stack. */
+enum { CHAIN_MAX = 1000 };
+int plan_check_chain(const char *at, int chain, struct err *err); /* ERR_INPUT when it is longer */
+/* The longest chain of what it reads. */
+int plan_bound_chain(const struct plan *plan, int table, const struct bound *bound);
 
 /* Who reads, and what it may read. */
 struct scope {

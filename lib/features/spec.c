@@ -12,7 +12,10 @@
 #include "base/fs.h"
 #include "features/spec_feature.h"
 
-enum { SPEC_VERSION = 1 };
+enum {
+    SPEC_VERSION = 1,
+    MAX_COLUMNS = 10000, /* derived, of a table: as many as a spec may have features */
+};
 
 static const char *const document_members[] = {"spec",     "tables", "target", "windows",
                                                "features", "labels", "output", "$schema"};
@@ -63,11 +66,13 @@ static int read_group_statistic(const struct place *at, const struct json *node,
     return rc;
 }
 
-static int read_column(const struct place *up, const struct json *node, struct spec_column *c,
-                       struct err *err)
+static int read_column(const struct place *up, const struct json *node, int number,
+                       struct spec_column *c, struct err *err)
 {
     struct place at = {up, json_name(node), 0};
     int rc = name_check(&at, at.name, err);
+    if (!rc && number == MAX_COLUMNS)
+        rc = place_error(&at, err, "the table has more than %d derived columns", MAX_COLUMNS);
     *c = (struct spec_column){.name = mem_strdup(at.name), .at = place_text(&at)};
     if (rc)
         return rc;
@@ -89,8 +94,8 @@ static int read_columns(const struct place *up, const struct json *object, struc
         return rc;
     t->columns = MEM_ARRAY(struct spec_column, (size_t)json_size(columns));
     const struct json *node = member_first(columns);
-    for (; node && !rc; node = member_next(node))
-        rc = read_column(&at, node, &t->columns[t->n_columns++], err);
+    for (; node && !rc; node = member_next(node), t->n_columns++)
+        rc = read_column(&at, node, t->n_columns, &t->columns[t->n_columns], err);
     return rc;
 }
 
