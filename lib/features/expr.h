@@ -92,6 +92,13 @@ bool expr_nullable(const struct expr *e);     /* could be null for some row */
 int32_t expr_max_chars(const struct expr *e); /* of a string: no value is longer, in code points */
 int expr_slot(const struct expr *e); /* the slot if the whole expression is one column, else -1 */
 
+/* The integers that an expression of integers or bools can be, with slot k being one of slots[k]
+ * (ignored where it is no integer). Nothing narrower than all integers is known of other types. */
+struct expr_range {
+    int64_t low, high; /* both included */
+};
+struct expr_range expr_range(const struct expr *e, const struct expr_range *slots);
+
 /* ---- evaluation ---- */
 
 /* Where a slot's values are: row k of the evaluation reads row rows[k] of the column, or first + k

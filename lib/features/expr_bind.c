@@ -123,59 +123,15 @@ static int bind_comparison(struct binder *b, struct expr *e)
     return 0;
 }
 
-/* The range of a product is that of its corners. */
-static bool product_range(const struct expr *x, const struct expr *y, struct expr *e)
-{
-    int64_t corner[4];
-    if (__builtin_mul_overflow(x->low, y->low, &corner[0]) ||
-        __builtin_mul_overflow(x->low, y->high, &corner[1]) ||
-        __builtin_mul_overflow(x->high, y->low, &corner[2]) ||
-        __builtin_mul_overflow(x->high, y->high, &corner[3]))
-        return false;
-    expr_set_range(e, corner[0], corner[0]);
-    for (int i = 1; i < 4; i++)
-        expr_set_range(e, corner[i] < e->low ? corner[i] : e->low,
-                       corner[i] > e->high ? corner[i] : e->high);
-    return true;
-}
-
-static bool remainder_range(const struct expr *x, const struct expr *y, struct expr *e)
-{
-    if (y->low == INT64_MIN || (y->low <= 0 && y->high >= 0))
-        return false;
-    int64_t most = (y->low > 0 ? y->high : -y->low) - 1;
-    expr_set_range(e, x->low >= 0 ? 0 : -most, x->high <= 0 ? 0 : most);
-    return true;
-}
-
 /* False: it may overflow, or divide by zero. */
 static bool arithmetic_range(struct expr *e)
 {
-    const struct expr *x = e->args[0], *y = e->n_args > 1 ? e->args[1] : NULL;
-    int64_t low = 0, high = 0;
-    bool fits;
-    switch (e->op) {
-    case OP_ADD:
-        fits = !__builtin_add_overflow(x->low, y->low, &low) &&
-               !__builtin_add_overflow(x->high, y->high, &high);
-        break;
-    case OP_SUB:
-        fits = !__builtin_sub_overflow(x->low, y->high, &low) &&
-               !__builtin_sub_overflow(x->high, y->low, &high);
-        break;
-    case OP_MUL:
-        return product_range(x, y, e);
-    case OP_MOD:
-        return remainder_range(x, y, e);
-    default: /* OP_NEG, OP_ABS */
-        fits = x->low > INT64_MIN;
-        low = fits ? (e->op == OP_NEG ? -x->high : 0) : 0;
-        high = fits ? (-x->low > x->high || e->op == OP_NEG ? -x->low : x->high) : 0;
-        break;
-    }
-    if (fits)
-        expr_set_range(e, low, high);
-    return fits;
+    const struct expr *first = e->args[0], *last = e->args[e->n_args - 1];
+    struct expr_range x = {first->low, first->high}, y = {last->low, last->high}, r;
+    if (!expr_op_range(e->op, x, y, &r))
+        return false;
+    expr_set_range(e, r.low, r.high);
+    return true;
 }
 
 static int bind_arithmetic(struct binder *b, struct expr *e)

@@ -120,6 +120,11 @@ static inline const struct expr *expr_written(const struct expr *e)
     return e;
 }
 
+/* The range of an operator over integers; false: it may overflow, or divide by zero. y is ignored
+ * where there is one operand. */
+bool expr_op_range(enum expr_op op, struct expr_range x, struct expr_range y,
+                   struct expr_range *ret);
+
 /* "column N: ...". Returns ERR_INPUT. */
 int expr_error(struct err *err, int at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

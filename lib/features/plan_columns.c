@@ -533,6 +533,8 @@ static int compile_statistic(const struct scope *scope, int column, struct err *
         const char *result = result_read(t, &group->args[k]);
         c->result = result ? result : c->result;
     }
+    if (group->use.params.wide)
+        str_addz(&text, "; wide"); /* an index that holds it as integers is another one */
     c->group = group;
     c->shape = shape;
     c->text = identity(&text);
@@ -632,6 +634,13 @@ static int bind_within(const struct scope *scope, const struct name_list *within
     return 0;
 }
 
+/* Integers whose sum over a group might not fit into 64 bits are summed into a float. */
+static void choose_wide(const struct scope *scope, enum type type, struct group_part *g)
+{
+    if (g->use.n_args > 0 && g->use.calc->result == RESULT_NUMBER && type == TYPE_INT)
+        g->use.params.wide = plan_group_overflows(scope->plan, scope->table, g);
+}
+
 static int bind_group_args(const struct scope *scope, struct group_part *g,
                            struct column *ret_shape, struct err *err)
 {
@@ -645,6 +654,7 @@ static int bind_group_args(const struct scope *scope, struct group_part *g,
         args[k] = bound_shape(scope->plan, scope, &g->args[k]);
     }
     struct column shape = {.nullable = group_nullable(&g->use, args)};
+    choose_wide(scope, args[0].type, g);
     int r = calc_result_type(&g->use, args, &shape.type, &shape.scale, err);
     if (r < 0)
         return err_prefix(err, "%s", scope->at);

@@ -33,32 +33,15 @@ static int window_shape(struct plan *plan, struct plan_feature *f, struct err *e
     return 0;
 }
 
-/* The largest absolute value of an integer column; a derived one is computed over the whole table
- * for it. */
-static __int128 largest(const struct plan_table *t, int column)
-{
-    struct rows rows;
-    __int128 most = 0;
-    rows_init(&rows, t, 0, t->table->rows, 1);
-    const struct column *c = rows_column(&rows, column);
-    for (int64_t row = 0; row < c->rows; row++) {
-        __int128 value = c->i[row] < 0 ? -(__int128)c->i[row] : c->i[row];
-        most = value > most ? value : most;
-    }
-    rows_deinit(&rows);
-    return most;
-}
-
 /* Integer columns whose sum might not fit into 64 bits are summed into a float. */
 static void choose_wide(struct plan *plan, struct plan_feature *f)
 {
     const struct plan_index *x = &plan->indexes[plan->windows[f->window].index];
-    const struct plan_table *t = &plan->tables[x->table];
     if (f->use.n_args == 0 || f->use.calc->result != RESULT_NUMBER)
         return;
     int column = x->fields[f->field[0]].column;
-    if (t->columns[column].shape.type == TYPE_INT)
-        f->use.params.wide = largest(t, column) * t->table->rows > INT64_MAX;
+    if (plan->tables[x->table].columns[column].shape.type == TYPE_INT)
+        f->use.params.wide = plan_window_overflows(plan, x->table, column, &f->use);
 }
 
 static int bind_window_args(struct plan *plan, struct plan_feature *f, int table, struct err *err)

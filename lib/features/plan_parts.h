@@ -55,6 +55,8 @@ struct plan_column {
     struct bound expr;        /* derived by an expression … */
     struct group_part *group; /* … or by a group statistic */
     int chain;                /* derived columns that read each other, down to a stored one */
+    struct expr_range range;  /* of integers, once somebody has asked */
+    bool has_range;
 };
 
 struct plan_table {
@@ -137,6 +139,8 @@ struct plan_feature {
     struct bound expr;
     int part;  /* which of the columns that cyc and onehot make; all borrow the expr of part 0 */
     int chain; /* features that read each other, down to one that reads none */
+    struct expr_range range; /* of integers, once somebody has asked */
+    bool has_range;
 };
 
 struct plan_output {
@@ -237,6 +241,14 @@ int plan_add_features(struct plan *plan, struct err *err);
 int plan_visit_feature(struct plan *plan, int feature,
                        struct err *err); /* compile it and what it reads */
 void plan_features_deinit(struct plan *plan);
+
+/* ---- plan_range.c ---- */
+
+/* Whether a RESULT_NUMBER of integers might not fit into 64 bits: over the rows of a group, with
+ * its arguments bound, or over a window's. A window's column is computed and looked at where it is
+ * derived and its range alone does not rule it out. */
+bool plan_group_overflows(struct plan *plan, int table, const struct group_part *group);
+bool plan_window_overflows(struct plan *plan, int table, int column, const struct calc_use *use);
 
 /* ---- plan_rows.c ---- */
 

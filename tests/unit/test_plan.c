@@ -303,6 +303,70 @@ START_TEST(test_sums_of_expressions_too_large_for_64_bits_are_wider_too)
 }
 END_TEST
 
+/* 9e18 and 5 are of one group only over history: on each day they stand alone. */
+#define LARGE_CSV                                                                                  \
+    "day,race,h,c\n2024-01-01,1,9000000000000000000,1\n2024-01-01,1,9000000000000000000,1\n"       \
+    "2024-01-01,1,-9000000000000000000,0\n2024-01-02,1,5,1\n"
+
+START_TEST(test_sums_and_differences_of_a_group_too_large_for_64_bits_are_wider_too)
+{
+    races(LARGE_CSV);
+    expect(RACES "'s': {'calc': 'sum(h)', 'within': 'race'},"
+                 "'o': {'calc': 'sum(h)', 'within': 'race', 'others': true},"
+                 "'i': {'calc': 'sum_if(h, c == 1)', 'within': 'race'},"
+                 "'r': {'calc': 'range(h)', 'within': 'race'},"
+                 "'b': {'calc': 'diff_best(h)', 'within': 'race'},"
+                 "'g': {'calc': 'gap_to(h, 3)', 'within': 'race'},"
+                 "'e': {'calc': 'sum(h - 1)', 'within': 'race'}}}",
+           "2024-01-01",
+           "day,s,o,i,r,b,g,e\n"
+           "2024-01-01,9e+18,0.0,1.8e+19,1.8e+19,0.0,1.8e+19,9e+18\n"
+           "2024-01-01,9e+18,0.0,1.8e+19,1.8e+19,0.0,1.8e+19,9e+18\n"
+           "2024-01-01,9e+18,1.8e+19,1.8e+19,1.8e+19,-1.8e+19,0.0,9e+18\n");
+}
+END_TEST
+
+START_TEST(test_a_group_statistic_of_history_is_wider_and_so_is_what_reads_it)
+{
+    races(LARGE_CSV);
+    expect("{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race', 'columns': {"
+           "'t': {'calc': 'sum_if(h, c == 1)', 'within': 'race'}, 'u': 't / 2'}}},"
+           "'target': {'table': 'runs', 'keep': []}, 'features': {"
+           "'l': {'calc': 'last(t)', 'by': 'race'}, 'm': {'calc': 'max(u)', 'by': 'race'}}}",
+           "2024-01-02", "day,l,m\n2024-01-02,1.8e+19,9e+18\n");
+}
+END_TEST
+
+START_TEST(test_a_group_of_features_that_are_large_is_summed_wider)
+{
+    races(LARGE_CSV);
+    expect(RACES "'n': {'expr': 'abs(h) - 1'},"
+                 "'s': {'calc': 'sum(n)', 'within': 'race'}, 'd': {'expr': 's * 2'}}}",
+           "2024-01-01",
+           "day,n,s,d\n"
+           "2024-01-01,8999999999999999999,2.7e+19,5.4e+19\n"
+           "2024-01-01,8999999999999999999,2.7e+19,5.4e+19\n"
+           "2024-01-01,8999999999999999999,2.7e+19,5.4e+19\n");
+}
+END_TEST
+
+START_TEST(test_group_sums_that_fit_stay_integers)
+{
+    races("day,race,horse,x\n2024-01-01,1,1,7\n2024-01-02,1,1,1\n2024-01-02,1,2,2\n");
+    expect(RACES
+           "'n': {'calc': 'count()', 'by': 'horse'}, 'a': {'calc': 'sum(n)', 'within': 'race'},"
+           "'p': {'calc': 'sum(x)', 'by': 'horse', 'fill': 0},"
+           "'b': {'calc': 'sum(if(p > 3, p * x, coalesce(p, 0) - x))', 'within': 'race'},"
+           "'c': {'calc': 'sum(a + b)', 'within': 'race', 'others': true},"
+           "'d': {'calc': 'sum(if(x > 0, min(x, 5) % 3, null))', 'within': 'race'},"
+           "'e': {'calc': 'diff_best(-x)', 'within': 'race'}, 'f': {'expr': 'e + month(day)'},"
+           "'g': {'calc': 'gap_to(f, 1)', 'within': 'race'}}}",
+           "2024-01-02",
+           "day,n,a,p,b,c,d,e,f,g\n2024-01-02,1,1,7,5,6,3,0,1,0\n"
+           "2024-01-02,0,1,0,5,6,3,-1,0,-1\n");
+}
+END_TEST
+
 /* ---- many rows ---- */
 
 /* Enough rows on one day for every thread to have work: `answers` compares. */
@@ -533,6 +597,10 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_integer_sums_are_exact_beyond_two_to_the_53);
     tcase_add_test(tc, test_sums_too_large_for_64_bits_are_wider);
     tcase_add_test(tc, test_sums_of_expressions_too_large_for_64_bits_are_wider_too);
+    tcase_add_test(tc, test_sums_and_differences_of_a_group_too_large_for_64_bits_are_wider_too);
+    tcase_add_test(tc, test_a_group_statistic_of_history_is_wider_and_so_is_what_reads_it);
+    tcase_add_test(tc, test_a_group_of_features_that_are_large_is_summed_wider);
+    tcase_add_test(tc, test_group_sums_that_fit_stay_integers);
     tcase_add_test(tc, test_threads_and_indexes_do_not_change_a_byte_of_a_long_day);
     tcase_add_test(tc, test_a_null_group_is_a_group_alone);
     tcase_add_test(tc, test_target_where_leaves_rows_out_of_the_output_alone);
