@@ -114,6 +114,19 @@ static int check_table_kind(const struct place *at, const struct spec_table *t, 
     return 0;
 }
 
+/* What a static table says today, "lookup" brings to every target row of any date. */
+static int check_results(const struct place *up, const struct json *node,
+                         const struct spec_table *t, struct err *err)
+{
+    struct place at = {up, "result_columns", 0};
+    if (!t->key || !json_get(node, at.name))
+        return 0;
+    return place_error(&at, err,
+                       "does not go with \"key\": the columns of a static table are known at every "
+                       "cutoff. What is known only after an event goes into a table with \"time\", "
+                       "which history and \"asof\" read");
+}
+
 static int read_table(const struct place *up, const struct json *node, struct spec_table *t,
                       struct err *err)
 {
@@ -127,6 +140,7 @@ static int read_table(const struct place *up, const struct json *node, struct sp
     rc = rc ? rc : optional_name(&at, node, "key", &t->key, err);
     rc = rc ? rc : optional_names(&at, node, "result_columns", &t->result_columns, err);
     rc = rc ? rc : check_table_kind(&at, t, err);
+    rc = rc ? rc : check_results(&at, node, t, err);
     return rc ? rc : read_columns(&at, node, t, err);
 }
 
