@@ -181,19 +181,19 @@ static int visit_window(struct plan *plan, int feature, struct err *err)
     return add_window_feature(plan, feature, table, NULL, s->text, err);
 }
 
-/* "TABLE.COLUMN" of asof and lookup: the table, and last(`COLUMN`) as the calculation. */
-static int split_source(struct plan *plan, const struct spec_feature *s, int *ret_table,
-                        char **ret_call, struct err *err)
+/* "TABLE.COLUMN" of asof and lookup: the table, and last(COLUMN) as the calculation. */
+static int find_source(struct plan *plan, const struct spec_feature *s, int *ret_table,
+                       char **ret_call, struct err *err)
 {
-    const char *dot = strchr(s->text, '.');
-    if (!dot || dot == s->text || !dot[1])
-        return err_set(err, ERR_INPUT, "%s: \"%s\" is not of the form TABLE.COLUMN", s->at,
-                       s->text);
-    CLEANUP(mem_free_chars) char *table = mem_strndup(s->text, (size_t)(dot - s->text));
-    int r = plan_find_table(plan, s->at, table, ret_table, err);
-    if (r == 0)
-        *ret_call = mem_printf("last(`%s`)", dot + 1);
-    return r;
+    struct str call = {0};
+    int r = plan_find_table(plan, s->at, s->window.from, ret_table, err);
+    if (r < 0)
+        return r;
+    str_addz(&call, "last(");
+    expr_print_name(s->column, &call);
+    str_addc(&call, ')');
+    *ret_call = str_take(&call);
+    return 0;
 }
 
 static int visit_asof(struct plan *plan, int feature, struct err *err)
@@ -201,7 +201,7 @@ static int visit_asof(struct plan *plan, int feature, struct err *err)
     CLEANUP(mem_free_chars) char *call = NULL;
     const struct spec_feature *s = plan->features[feature].spec;
     int table;
-    int r = split_source(plan, s, &table, &call, err);
+    int r = find_source(plan, s, &table, &call, err);
     if (r < 0)
         return r;
     if (plan->tables[table].table->time < 0)
@@ -219,7 +219,7 @@ static int visit_lookup(struct plan *plan, int feature, struct err *err)
     CLEANUP(mem_free_chars) char *call = NULL;
     const struct spec_feature *s = plan->features[feature].spec;
     int table;
-    int r = split_source(plan, s, &table, &call, err);
+    int r = find_source(plan, s, &table, &call, err);
     if (r < 0)
         return r;
     int key = plan->tables[table].table->key;

@@ -538,6 +538,36 @@ START_TEST(test_fill_of_another_type_is_refused)
 }
 END_TEST
 
+/* ---- asof and lookup ---- */
+
+#define RUNS_RATES_HORSES                                                                          \
+    "{'spec': 1, 'tables': {'runs': {'time': 'day'}, 'rates': {'time': 'day'}, 'horses': {'key': " \
+    "'horse'}}, 'target': {'table': 'runs', 'keep': []}, 'features': {"
+
+static void runs_rates_horses(const char *runs_csv, const char *rates_csv, const char *horses_csv)
+{
+    tables((struct csv_table[]){{.name = "runs", .time = "day", .csv = runs_csv},
+                                {.name = "rates", .time = "day", .csv = rates_csv},
+                                {.name = "horses", .key = "horse", .csv = horses_csv}},
+           3);
+}
+
+/* A name of asof and lookup is written as it is: no quotes, whatever is in it. */
+START_TEST(test_asof_and_lookup_read_columns_of_any_name)
+{
+    runs_rates_horses("day,horse\n2024-03-02,1\n", "day,horse,a`b,c d\n2024-03-01,1,7,8\n",
+                      "horse,``,`e`,in,x.y\n1,3,4,5,6\n");
+    expect(RUNS_RATES_HORSES
+           "'a': {'asof': 'rates.a`b', 'by': 'horse'}, 'c': {'asof': 'rates.c d', 'by': 'horse'},"
+           "'q': {'lookup': 'horses.``', 'by': 'horse'}, 'e': {'lookup': 'horses.`e`', 'by': "
+           "'horse'}, 'i': {'lookup': 'horses.in', 'by': 'horse'}, 'x': {'lookup': 'horses.x.y', "
+           "'by': 'horse'}}}",
+           "2024-03-02", "day,a,c,q,e,i,x\n2024-03-02,7,8,3,4,5,6\n");
+    expect_failure(RUNS_RATES_HORSES "'c': {'asof': 'rates.`c d`', 'by': 'horse'}}}", "2024-03-02",
+                   "features.c", "unknown column '`c d`' in table 'rates'", "did you mean 'c d'?");
+}
+END_TEST
+
 /* ---- output ---- */
 
 START_TEST(test_npy_types_follow_the_columns)
@@ -612,6 +642,7 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_fill_over_windows_takes_every_type);
     tcase_add_test(tc, test_fill_over_groups_and_expressions_takes_every_type);
     tcase_add_test(tc, test_fill_of_another_type_is_refused);
+    tcase_add_test(tc, test_asof_and_lookup_read_columns_of_any_name);
     tcase_add_test(tc, test_npy_types_follow_the_columns);
     return suite;
 }
