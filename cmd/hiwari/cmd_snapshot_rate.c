@@ -28,6 +28,9 @@ static int find_table(const struct args *args, const struct snapshot *snapshot,
     if (snapshot_table(snapshot, as))
         return err_set(err, ERR_USAGE, "--as: %s has a table '%s' already (tables: %s)",
                        snapshot->dir, as, names.s);
+    int r = build_check_name(as, err);
+    if (r < 0)
+        return err_prefix(err, "--as");
     *ret = snapshot_table(snapshot, name);
     if (*ret)
         return 0;

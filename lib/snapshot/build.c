@@ -162,6 +162,27 @@ static int publish(struct snapshot_builder *b, struct err *err)
     return fs_sync_dir(b->parent, err);
 }
 
+int build_check_name(const char *name, struct err *err)
+{
+    if (strchr(name, '.'))
+        return err_set(err, ERR_INPUT,
+                       "a table's name may not hold a dot, as '%s' does: \"asof\" and \"lookup\" "
+                       "write TABLE.COLUMN",
+                       name);
+    if (name[0] == '#')
+        return err_set(err, ERR_INPUT,
+                       "a table's name may not begin with #, as '%s' does: in a spec such a member "
+                       "is a comment",
+                       name);
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            return err_set(err, ERR_INPUT,
+                           "a table's name may not hold control characters (tab, newline …), as "
+                           "'%s' does: in a spec no name does",
+                           name);
+    return 0;
+}
+
 int build_add(struct snapshot_builder *b, const struct build_table *table, struct err *err)
 {
     int r = table_writer_write(b->temporary, table, &b->layout, err);

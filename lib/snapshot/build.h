@@ -35,6 +35,10 @@ struct build_table {
 
 struct snapshot_builder;
 
+/* Whether specs can speak of a new table of this name. ERR_INPUT: what it may not hold, and why. A
+ * snapshot that has such a table from before is read and copied as it is. */
+int build_check_name(const char *name, struct err *err);
+
 /* ERR_WRITE when out_dir exists already or its parent cannot be written. Temporary directories that
  * killed processes left for the same out_dir are removed. */
 int build_open(const char *out_dir, struct snapshot_builder **ret, struct err *err);

@@ -66,6 +66,21 @@ static int check_options(const struct source_options *options, struct err *err)
     return 0;
 }
 
+/* Tables that the old snapshot has keep their names. */
+static int check_names(const struct source_options *options, const struct snapshot *old,
+                       struct err *err)
+{
+    for (int i = 0; i < options->n_tables; i++) {
+        const struct source_table *t = &options->tables[i];
+        if ((old && snapshot_table(old, t->name)) || build_check_name(t->name, err) == 0)
+            continue;
+        CLEANUP(mem_free_chars) char *why = mem_strdup(err->text);
+        return err_set(err, ERR_INPUT, "%s; give it another name: %s", why,
+                       t->file ? "--csv NAME=FILE" : "--table 'NAME=SELECT * FROM …'");
+    }
+    return 0;
+}
+
 /* Half of what is there: the other half is for everybody else, and for the pages of the files that
  * are read and written. */
 static int64_t default_memory(void)
@@ -98,6 +113,8 @@ int source_create(const struct source_options *options, const struct source_driv
         r = build_open(options->out_dir, &builder, err);
     if (r == 0 && options->append)
         r = append_open(options->append, &old, err);
+    if (r == 0)
+        r = check_names(options, old, err);
     struct source_target target = {
         .builder = builder,
         .options = options,

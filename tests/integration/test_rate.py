@@ -192,6 +192,8 @@ def test_refusals_name_what_is_wrong_and_leave_nothing_behind():
 
         refused(64, "--table", "no table 'games'", "appearances", table="games")
         refused(64, "--as", "appearances", "already", **{"as": "appearances"})
+        refused(65, "--as", "'elo.v2'", "TABLE.COLUMN", **{"as": "elo.v2"})
+        refused(65, "--as", "'#elo'", "comment", **{"as": "#elo"})
         refused(64, "--k", "many", k="many")
         refused(64, "--k", "above 0", k="-1")
         refused(65, "--by", "did you mean 'team'", by="teem")

@@ -361,6 +361,25 @@ START_TEST(test_the_second_table_failing_takes_the_first_along)
 }
 END_TEST
 
+/* A spec could not read them, or could not even name them. */
+START_TEST(test_names_that_no_spec_can_write_are_refused)
+{
+    static const struct {
+        const char *name, *why;
+    } names[] = {{"a.b", "TABLE.COLUMN"}, {"#t", "comment"}, {"a\tb", "control characters"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct source_table table = {.name = names[i].name, .time = "day"};
+        fixture_expect(fixture_try("s", "day,x\n2024-01-01,1\n", table), ERR_INPUT, names[i].name,
+                       names[i].why, "give it another name: --csv NAME=FILE");
+    }
+    ck_assert_int_eq(fixture_leftovers(), 0);
+    CLEANUP(snapshot_close)
+    struct snapshot *s = fixture_make("s", "day,x\n2024-01-01,1\n",
+                                      (struct source_table){.name = "a#-b ö", .time = "day"});
+    ck_assert_ptr_nonnull(snapshot_table(s, "a#-b ö"));
+}
+END_TEST
+
 START_TEST(test_names_too_long_for_a_file_are_refused)
 {
     struct str csv = {0};
@@ -448,6 +467,7 @@ static Suite *source_csv_suite(void)
     tcase_add_test(tests, test_a_misspelt_column_is_guessed_or_the_columns_are_listed);
     tcase_add_test(tests, test_a_malformed_file_is_placed_and_leaves_nothing);
     tcase_add_test(tests, test_the_second_table_failing_takes_the_first_along);
+    tcase_add_test(tests, test_names_that_no_spec_can_write_are_refused);
     tcase_add_test(tests, test_names_too_long_for_a_file_are_refused);
     tcase_add_test(tests, test_the_football_data_is_read_with_progress);
     suite_add_tcase(suite, tests);
