@@ -38,8 +38,8 @@ MEM_CLEANUP_VALUE(grouping_deinit, struct grouping);
 void group_order(const int32_t *group, int32_t n_groups, int64_t n, const uint8_t *keep,
                  int32_t *offsets, int32_t *order);
 
-/* Which group has these values? keys: one row per group; row `at` of values (same types). -1: none,
- * or a null. */
+/* Which group has these values? keys: one row per group; row `at` of values (same types, where
+ * decimals of any scale and floats are one). -1: none, or a null. */
 int32_t group_find(const int32_t *slots, uint32_t n_slots, const struct column *keys,
                    const struct column *values, int n_by, int64_t at);
 

@@ -97,7 +97,8 @@ int index_verify(const char *parent, int *ret_verified, struct err *err);
 void index_free(struct index *index);
 MEM_CLEANUP(index_free, struct index *);
 
-/* The entity with these by values (row `at` of n_by columns of the same types), or -1. */
+/* The entity with these by values (row `at` of n_by columns of the same types, where decimals
+ * and floats are one), or -1. */
 int32_t index_find(const struct index *index, const struct column *values, int64_t at);
 
 /* The first position in [from, to), all of one entity, whose time is at or after edge_us; to if

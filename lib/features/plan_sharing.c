@@ -129,9 +129,23 @@ static int mentions_target(void *ctx, const char *name, bool target, struct err 
     return 0;
 }
 
-static bool same_type(const struct column *a, const struct column *b)
+/* Numbers of any type are compared by value (plan_window.c), as in expressions. */
+static bool can_match(enum type a, enum type b)
 {
-    return a->type == b->type && (a->type != TYPE_DECIMAL || a->scale == b->scale);
+    bool numbers = a >= TYPE_INT && a <= TYPE_FLOAT && b >= TYPE_INT && b <= TYPE_FLOAT;
+    return a == b || numbers;
+}
+
+static int never_match(const struct plan *plan, const char *at, const struct plan_column *t,
+                       const struct plan_column *h, int table, struct err *err)
+{
+    return err_set(err, ERR_INPUT,
+                   "%s: '%s' of table '%s' is %s and '%s' of table '%s' is %s: they never match; "
+                   "give both one type when the snapshot is made: %s:%s after the file of --csv, "
+                   "or a CAST in the SELECT of --table",
+                   at, t->name, plan->tables[plan->target].table->name, type_name(t->shape.type),
+                   h->name, plan->tables[table].table->name, type_name(h->shape.type), h->name,
+                   type_name(t->shape.type));
 }
 
 /* The columns of `by`, once as columns of the window's table and once as the target's. */
@@ -152,12 +166,8 @@ static int bind_by(struct plan *plan, const char *at, const struct name_list *by
             return r;
         const struct plan_column *t = &plan->tables[plan->target].columns[ret_target[k]];
         const struct plan_column *h = &plan->tables[table].columns[ret_history[k]];
-        if (!same_type(&t->shape, &h->shape))
-            return err_set(
-                err, ERR_INPUT,
-                "%s: '%s' of table '%s' is %s and '%s' of table '%s' is %s: they never match", at,
-                t->name, plan->tables[plan->target].table->name, type_name(t->shape.type), h->name,
-                plan->tables[table].table->name, type_name(h->shape.type));
+        if (!can_match(t->shape.type, h->shape.type))
+            return never_match(plan, at, t, h, table, err);
     }
     return 0;
 }

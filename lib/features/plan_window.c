@@ -11,6 +11,7 @@
  * positions. */
 #include "features/plan_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/date.h"
@@ -39,18 +40,51 @@ static void find_own(const struct chunk *c, const struct index *x, struct ends *
     }
 }
 
+/* An integer as the one double that is equal to it, and the other way round. False: none is. */
+static bool to_f64(int64_t from, double *ret)
+{
+    *ret = (double)from;
+    return *ret < 0x1p63 && (int64_t)*ret == from;
+}
+
+static bool to_i64(double from, int64_t *ret)
+{
+    bool is_whole = from >= -0x1p63 && from < 0x1p63 && from == floor(from);
+    *ret = is_whole ? (int64_t)from : 0;
+    return is_whole;
+}
+
+/* The target's column in the keys' type. A value that has no equal there becomes null, which has no
+ * history either. Decimals and floats are doubles alike, whatever the number of places. */
+static struct column as_keys(struct column values, enum type keys)
+{
+    struct column ret;
+    if ((values.type == TYPE_INT) == (keys == TYPE_INT) || !type_is_number(keys))
+        return values;
+    column_alloc(&ret, keys, values.rows, true);
+    for (int64_t row = 0; row < values.rows; row++)
+        ret.valid[row] = !column_is_null(&values, row) &&
+                         (keys == TYPE_INT ? to_i64(values.f[row], &ret.i[row])
+                                           : to_f64(values.i[row], &ret.f[row]));
+    return ret;
+}
+
 static void find_by_value(const struct chunk *c, const struct plan_entry *e, const struct index *x,
                           struct ends *ends)
 {
     struct column by[GROUP_MAX_BY];
-    for (int k = 0; k < x->n_by; k++)
-        by[k] = *rows_column(c->target->rows, e->by_target[k]);
+    for (int k = 0; k < x->n_by; k++) {
+        const struct column *values = rows_column(c->target->rows, e->by_target[k]);
+        by[k] = as_keys(column_slice(values, c->first, c->n), x->keys[k].type);
+    }
     for (int64_t i = 0; i < c->n; i++) {
-        int32_t entity = index_find(x, by, c->first + i);
+        int32_t entity = index_find(x, by, i);
         ends->entity[i] = entity;
         ends->from[i] = entity >= 0 ? x->offsets[entity] : 0;
         ends->end[i] = entity >= 0 ? x->offsets[entity + 1] : 0;
     }
+    for (int k = 0; k < x->n_by; k++)
+        column_deinit(&by[k]);
 }
 
 static void bind_entry(const struct chunk *c, const struct plan_entry *e, struct ends *ends)

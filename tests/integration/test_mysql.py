@@ -542,7 +542,7 @@ def test_what_is_misspelt_gets_a_did_you_mean():
                  "DROP TABLE gone", "d")
     refused(65, "table broken", "1356", "SHOW CREATE VIEW", tables=["broken,time=day"])
     server().sql("DROP VIEW broken", "d")
-    refused(65, "'d.small'", "dot", "--table 'NAME=SELECT * FROM …'", tables=["d.small,time=day"])
+    refused(65, "'d.small'", "dot", "--table 'NAME=SELECT * FROM …'", tables=["d.small=SELECT * FROM small,time=day"])
     refused(64, "neither time nor key", tables=["small"])
     assert server().sql("SELECT COUNT(*) FROM small", "d") == [["2"]]
 

@@ -568,6 +568,38 @@ START_TEST(test_asof_and_lookup_read_columns_of_any_name)
 }
 END_TEST
 
+/* 2^53 + 1 is no double: it must not meet 2^53. */
+START_TEST(test_keys_that_are_numbers_match_by_value)
+{
+    runs_rates_horses("day,i,d,f\n2024-03-02,1,1.0,1e0\n2024-03-02,2,2.5,2.5e0\n2024-03-02,"
+                      "9007199254740993,,1e300\n2024-03-02,,-1.5,\n",
+                      "day,i,d,f,x\n2024-03-01,1.00,1.000,1.0,7\n2024-03-01,2.25,2.500,2.5,8\n"
+                      "2024-03-01,9007199254740992.00,-1.500,,9\n",
+                      "horse,x\n1,7\n2,8\n9007199254740992,9\n");
+    expect(RUNS_RATES_HORSES
+           "'i': {'asof': 'rates.x', 'by': 'i'}, 'd': {'asof': 'rates.x', 'by': 'd'},"
+           "'f': {'asof': 'rates.x', 'by': 'f'}, 'both': {'asof': 'rates.x', 'by': ['i', 'd']},"
+           "'hi': {'lookup': 'horses.x', 'by': 'i'}, 'hd': {'lookup': 'horses.x', 'by': 'd'},"
+           "'hf': {'lookup': 'horses.x', 'by': 'f'}}}",
+           "2024-03-02",
+           "day,i,d,f,both,hi,hd,hf\n2024-03-02,7,7,7,7,7,7,7\n2024-03-02,,8,8,,8,,\n"
+           "2024-03-02,,,,,,,\n2024-03-02,,9,,,,,\n");
+}
+END_TEST
+
+START_TEST(test_keys_that_can_never_match_are_refused_with_the_way_out)
+{
+    runs_rates_horses("day,horse,none\n2024-03-02,a,\n", "day,horse\n2024-03-01,1\n",
+                      "horse,none\n1,\n");
+    expect_failure(RUNS_RATES_HORSES "'n': {'calc': 'count()', 'from': 'rates', 'by': 'horse'}}}",
+                   "2024-03-02", "features.n: 'horse' of table 'runs' is string",
+                   "'horse' of table 'rates' is integer", "horse:string after the file of --csv",
+                   "CAST");
+    expect(RUNS_RATES_HORSES "'n': {'lookup': 'horses.none', 'by': 'none'}}}", "2024-03-02",
+           "day,n\n2024-03-02,\n"); /* a column without values is float */
+}
+END_TEST
+
 /* ---- output ---- */
 
 START_TEST(test_npy_types_follow_the_columns)
@@ -643,6 +675,8 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_fill_over_groups_and_expressions_takes_every_type);
     tcase_add_test(tc, test_fill_of_another_type_is_refused);
     tcase_add_test(tc, test_asof_and_lookup_read_columns_of_any_name);
+    tcase_add_test(tc, test_keys_that_are_numbers_match_by_value);
+    tcase_add_test(tc, test_keys_that_can_never_match_are_refused_with_the_way_out);
     tcase_add_test(tc, test_npy_types_follow_the_columns);
     return suite;
 }
