@@ -8,8 +8,8 @@
  * first: ties      b  the word asc: from the smallest
  *
  * says is filled in by calc_say: {x} and {y} are the arguments, {n} the number, {unit} rows or
- * days, {first} and {top} largest or smallest; what stands in [..] is left out when there is no
- * argument.
+ * days, {first} and {top} largest or smallest, {equals} the rule for ties; what stands in [..] is
+ * left out when there is no argument.
  *
  * Aggregates of values work over windows and over groups. What follows the order of rows or the
  * calendar works over windows only: the rows of a group have one time. */
@@ -129,10 +129,10 @@ static const struct calc calcs[] = {
      .others_ok = true, .group = group_size, .says = "the number of rows"},
     {"rank", "rank(x), with desc for the largest first, and avg, max, dense or first for ties",
      IN_GROUP, .args = "v", .params = "dt", .result = RESULT_INT, .group = group_rank,
-     .says = "the rank of {x}, the {first} first"},
+     .says = "the rank of {x}, the {first} first{equals}"},
     {"pct_rank", "pct_rank(x), with desc for the largest first", IN_GROUP, .args = "v",
      .params = "dt", .result = RESULT_FLOAT, .group = group_pct_rank,
-     .says = "the rank of {x} from 0 to 1, the {first} first"},
+     .says = "the rank of {x} from 0 to 1, the {first} first{equals}"},
     {"zscore", "zscore(x)", IN_GROUP, .args = "n", .params = "", .result = RESULT_FLOAT,
      .group = group_zscore, .says = "the z-score of {x}"},
     {"share", "share(x)", IN_GROUP, .args = "n", .params = "", .result = RESULT_FLOAT,

@@ -290,6 +290,14 @@ int calc_result_type(const struct calc_use *use, const struct column *args, enum
 
 /* ---- words ---- */
 
+/* Ties share the lowest rank unless the spec says otherwise: that goes without saying. */
+static const char *const says_ties[] = {[TIES_MIN] = "",
+                                        [TIES_AVG] = ", ties at the mean of their ranks",
+                                        [TIES_MAX] = ", ties at the greatest of their ranks",
+                                        [TIES_DENSE] =
+                                            ", ties at one rank and the next at the one after it",
+                                        [TIES_FIRST] = ", ties in the order of rows"};
+
 /* What stands for {field}: see calc.c. */
 static void say_field(const struct calc_use *use, char field, struct str *out)
 {
@@ -302,7 +310,10 @@ static void say_field(const struct calc_use *use, char field, struct str *out)
         expr_print(use->arg[1], out);
         break;
     case 'n':
-        str_addf(out, "%g", p->number);
+        str_addf(out, "%.15g", p->number);
+        break;
+    case 'e': /* equals */
+        str_addz(out, says_ties[p->ties]);
         break;
     case 'u': /* unit */
         str_addz(out, p->by_days ? "days" : "rows");

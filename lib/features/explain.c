@@ -195,6 +195,11 @@ static void say_expression(const struct plan *plan, const struct plan_feature *f
         str_addz(out, " is ");
         expr_print(expr_list_at(expr_arg(tree, 1), f->part), out);
         str_addz(out, ", else 0");
+        if (expr_nullable(expr_part(tree, f->part))) {
+            str_addz(out, ", and null where ");
+            expr_print(expr_arg(tree, 0), out);
+            str_addz(out, " is null");
+        }
     } else if (outer) {
         str_addf(out, "the %s of 2 pi times ", f->part == 0 ? "sine" : "cosine");
         expr_print(expr_arg(tree, 0), out);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The hiwari authors
 """hiwari spec explain and spec check: what columns are, what windows cost, what a spec has for nothing."""
+import json
 import pathlib
 import sys
 
@@ -54,6 +55,22 @@ def test_every_column_has_its_sentence_stage_and_place():
         assert [c["name"] for c in report["columns"] if c["label"]] == ["y"]
         text = cli.run("spec", "explain", spec, "--snapshot", snapshot).stdout
         cli.says(text, "COLUMN", *columns, *SENTENCES.values(), "ROWS PER KEY")
+
+
+def test_features_of_other_values_have_other_sentences():
+    exprs = {"of": "onehot(sire, ['Zeus'])", "of_track": "onehot(track, ['T'])"}
+    calcs = [f"{rank}(rating{words})" for rank in ("rank", "pct_rank")
+             for words in ("", ", desc", ", avg", ", max", ", dense", ", first")]
+    with cli.scratch() as tmp:
+        snapshot, spec = small_runs.make(tmp)
+        document = json.loads(spec.read_text())
+        document["features"].update({name: {"expr": text} for name, text in exprs.items()})
+        document["features"].update({f"r{i}": {"calc": calc, "within": "race"} for i, calc in enumerate(calcs)})
+        spec.write_text(json.dumps(document))
+        says = {c["name"]: c["says"] for c in cli.run_json("spec", "explain", spec, "--snapshot", snapshot)["columns"]}
+        assert says["of_Zeus"] == "1 where sire is 'Zeus', else 0, and null where sire is null"
+        assert says["of_track_T"] == "1 where track is 'T', else 0"
+        assert len({says[f"r{i}"] for i in range(len(calcs))}) == len(calcs), says
 
 
 def test_the_cutoff_of_a_row_is_said():

@@ -326,12 +326,23 @@ START_TEST(test_calculations_in_words)
     check_says("count(speed)", CALC_WINDOW, "the number of rows where speed is not null");
     check_says("mean(won)", CALC_WINDOW, "the mean of won");
     check_says("quantile(speed, 0.9)", CALC_WINDOW, "the 0.9 quantile of speed");
+    check_says("quantile(speed, 0.99999999)", CALC_WINDOW, "the 0.99999999 quantile of speed");
     check_says("best_by(odds, speed)", CALC_WINDOW, "odds of the row with the greatest speed");
     check_says("ewma(speed, halflife_rows=3)", CALC_WINDOW,
                "the mean of speed with weights that halve every 3 rows");
     check_says("ewma(speed, halflife_days=30)", CALC_WINDOW,
                "the mean of speed with weights that halve every 30 days");
     check_says("rank(form, desc)", CALC_GROUP, "the rank of form, the largest first");
+    check_says("rank(form, avg)", CALC_GROUP,
+               "the rank of form, the smallest first, ties at the mean of their ranks");
+    check_says(
+        "pct_rank(form, max)", CALC_GROUP,
+        "the rank of form from 0 to 1, the smallest first, ties at the greatest of their ranks");
+    check_says(
+        "rank(form, dense)", CALC_GROUP,
+        "the rank of form, the smallest first, ties at one rank and the next at the one after it");
+    check_says("rank(form, desc, first)", CALC_GROUP,
+               "the rank of form, the largest first, ties in the order of rows");
     check_says("diff_best(form, asc)", CALC_GROUP, "form minus the smallest");
     check_says("gap_to(form, 2)", CALC_GROUP, "form minus number 2 from the largest");
 }
