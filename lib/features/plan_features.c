@@ -10,6 +10,7 @@
 
 #include "base/date.h"
 #include "base/utf8.h"
+#include "features/spec_member.h"
 
 /* ---- window features ---- */
 
@@ -359,6 +360,25 @@ static struct plan_feature *add_feature(struct plan *plan, const struct spec_fea
     return f;
 }
 
+/* The spec's own names are checked as they are read; these end in a value of onehot, or in _sin. */
+static int check_part_name(const struct spec_feature *s, const struct expr *tree, const char *name,
+                           struct err *err)
+{
+    struct place at = {NULL, s->at, 0};
+    if (name_check(&at, name, err) == 0)
+        return 0;
+    CLEANUP(mem_free_chars) char *why = mem_strdup(err->text);
+    if (strcmp(expr_outer_call(tree), "onehot") != 0)
+        return err_set(err, ERR_INPUT, "%s, with what cyc adds to it: choose a shorter one", why);
+    CLEANUP(str_deinit) struct str of = {0};
+    expr_print(expr_arg(tree, 0), &of);
+    return err_set(
+        err, ERR_INPUT,
+        "%s. A column of onehot is named after its value: give this value a feature with "
+        "a name of its own, {\"expr\": \"%s == VALUE\"}",
+        why, of.s);
+}
+
 /* cyc and onehot make several columns, an as-of with age two. */
 static int add_parts(struct plan *plan, const struct spec_feature *s, struct err *err)
 {
@@ -379,6 +399,9 @@ static int add_parts(struct plan *plan, const struct spec_feature *s, struct err
         CLEANUP(str_deinit) struct str name = {0};
         str_addz(&name, s->name);
         expr_suffix(tree, part, &name);
+        int r = expr_outer_call(tree) ? check_part_name(s, tree, name.s, err) : 0;
+        if (r < 0)
+            return r;
         add_feature(plan, s, HOW_EXPR, str_take(&name))->part = part;
     }
     return 0;

@@ -380,6 +380,15 @@ static int read_by_kind(const struct spec_reader *reader, const struct entry *en
     return err_set(err, ERR_BUG, "feature kind %d", (int)entry->kind);
 }
 
+static int check_age_name(const struct entry *entry, const struct spec_feature *f, struct err *err)
+{
+    if (!f->age)
+        return 0;
+    struct place at = entry_place(entry, MEMBER_AGE);
+    CLEANUP(mem_free_chars) char *name = mem_printf("%s_age_days", f->name);
+    return name_check(&at, name, err);
+}
+
 int feature_add(struct spec_reader *reader, const struct entry *entry, const char *name,
                 struct err *err)
 {
@@ -395,6 +404,7 @@ int feature_add(struct spec_reader *reader, const struct entry *entry, const cha
     *f = (struct spec_feature){
         .name = mem_strdup(name), .at = place_text(entry->at), .kind = entry->kind, .prior = NAN};
     rc = read_by_kind(reader, entry, f, err);
+    rc = rc ? rc : check_age_name(entry, f, err);
     return rc ? rc : read_fill(entry, &f->fill, err);
 }
 

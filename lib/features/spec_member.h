@@ -2,8 +2,9 @@
  * Copyright The hiwari authors */
 /* spec_member.h - members of a spec document: where one stands and what it may hold.
  *
- * Used by spec*.c only. Every function that reads a member checks its type and its range, and fails
- * with ERR_INPUT and the member's path in front: "features.win_rate.days[1]: must be …". */
+ * Used by spec*.c only, but for name_check: the plan makes names too. Every function that reads a
+ * member checks its type and its range, and fails with ERR_INPUT and the member's path in front:
+ * "features.win_rate.days[1]: must be …". */
 #ifndef FEATURES_SPEC_MEMBER_H
 #define FEATURES_SPEC_MEMBER_H
 

@@ -602,6 +602,24 @@ END_TEST
 
 /* ---- output ---- */
 
+#define LONG_50 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+#define LONG_196 LONG_50 LONG_50 LONG_50 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
+START_TEST(test_names_that_onehot_and_cyc_make_are_names)
+{
+    runs("day,s\n2024-03-02,a\n");
+    expect_failure(RUNS "'m': {'expr': 'onehot(s, [~a~, ~a\\nb~])'}}}", "2024-03-02",
+                   "features.m: a name may not hold control characters", "named after its value",
+                   "{\"expr\": \"s == VALUE\"}");
+    expect_failure(RUNS "'m': {'expr': 'onehot(s, [~" LONG_196 "b~, ~" LONG_196 "bcd~])'}}}",
+                   "2024-03-02", "features.m: a name may be at most 200 bytes long",
+                   "this one has 201", "named after its value");
+    expect_failure(RUNS "'" LONG_196 "m': {'expr': 'cyc(month(day), 12)'}}}", "2024-03-02",
+                   "this one has 201, with what cyc adds to it: choose a shorter one");
+    expect(RUNS "'m': {'expr': 's == ~a\\nb~'}}}", "2024-03-02", "day,m\n2024-03-02,0\n");
+}
+END_TEST
+
 START_TEST(test_npy_types_follow_the_columns)
 {
     static const char *const descr[] = {"<M8[D]", "<i8", "<f8", "<f8", "<M8[us]", "<U2",
@@ -677,6 +695,7 @@ static Suite *plan_suite(void)
     tcase_add_test(tc, test_asof_and_lookup_read_columns_of_any_name);
     tcase_add_test(tc, test_keys_that_are_numbers_match_by_value);
     tcase_add_test(tc, test_keys_that_can_never_match_are_refused_with_the_way_out);
+    tcase_add_test(tc, test_names_that_onehot_and_cyc_make_are_names);
     tcase_add_test(tc, test_npy_types_follow_the_columns);
     return suite;
 }
