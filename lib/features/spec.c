@@ -63,7 +63,7 @@ static int read_group_statistic(const struct place *at, const struct json *node,
         rc = place_error(at, err, "needs \"calc\": a group statistic such as \"zscore(speed)\"");
     if (!rc && c->within.n == 0)
         rc = place_error(at, err, "needs \"within\": the columns that make the group");
-    return rc;
+    return !rc && c->others ? feature_check_others(at, c->calc, err) : rc;
 }
 
 static int read_column(const struct place *up, const struct json *node, int number,

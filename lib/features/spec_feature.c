@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "features/calc.h"
+
 enum {
     MAX_DAYS = 10000000,   /* 27,000 years: keeps microseconds within int64 */
     MAX_ROWS = 2147483647, /* of a table */
@@ -351,6 +353,28 @@ static int read_lookup_by(const struct entry *entry, struct spec_feature *f, str
     return rc;
 }
 
+int feature_check_others(const struct place *at, const char *calc, struct err *err)
+{
+    CLEANUP(call_free) struct call *call = NULL;
+    struct calc_use use;
+    struct err later = {0};
+    if (call_parse(calc, &call, &later) < 0)
+        return 0;
+    const struct calc *known = calc_find(call->name);
+    if (!known || known->places != CALC_GROUP || known->others_ok)
+        return 0;
+    calc_use(call, CALC_GROUP, true, &use, &later);
+    return place_error(at, err, "in \"%s\": %s", calc, later.text);
+}
+
+static int read_group(const struct entry *entry, struct spec_feature *f, struct err *err)
+{
+    int rc = read_text(entry, MEMBER_CALC, &f->text, err);
+    rc = rc ? rc : read_names(entry, MEMBER_WITHIN, &f->within, err);
+    rc = rc ? rc : read_truth(entry, MEMBER_OTHERS, &f->others, err);
+    return !rc && f->others ? feature_check_others(entry->at, f->text, err) : rc;
+}
+
 static int read_by_kind(const struct spec_reader *reader, const struct entry *entry,
                         struct spec_feature *f, struct err *err)
 {
@@ -363,9 +387,7 @@ static int read_by_kind(const struct spec_reader *reader, const struct entry *en
         rc = rc ? rc : read_int(entry, MEMBER_MIN_ROWS, 1, MAX_ROWS, &f->min_rows, err);
         return rc ? rc : read_prior(entry, &f->prior, err);
     case SPEC_GROUP:
-        rc = read_text(entry, MEMBER_CALC, &f->text, err);
-        rc = rc ? rc : read_names(entry, MEMBER_WITHIN, &f->within, err);
-        return rc ? rc : read_truth(entry, MEMBER_OTHERS, &f->others, err);
+        return read_group(entry, f, err);
     case SPEC_EXPR:
         return read_text(entry, MEMBER_EXPR, &f->text, err);
     case SPEC_ASOF:

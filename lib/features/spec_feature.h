@@ -66,6 +66,10 @@ int feature_add(struct spec_reader *reader, const struct entry *entry, const cha
 int feature_check_table(const struct spec *spec, const struct place *at, const char *name,
                         bool is_static, struct err *err);
 
+/* `others` with a calculation that places a row among its whole group is refused. What else may be
+ * wrong with the text is the plan's to say. */
+int feature_check_others(const struct place *at, const char *calc, struct err *err);
+
 /* "features": {…}, "windows": {…}: the whole member. */
 int features_read(struct spec_reader *reader, const struct json *features, struct err *err);
 int windows_read(struct spec_reader *reader, const struct json *windows, struct err *err);

@@ -41,11 +41,13 @@ BEYOND_SCHEMA = {
     "grid_close_brace.json": TEMPLATE, "grid_empty_result_name.json": TEMPLATE,
     "grid_comment_axis.json": "the object is empty only once its comments are left out",
     "grid_too_large.json": "a schema cannot multiply",
-    "equal_fan_out.json": EQUAL_NAMES, "equal_in_list.json": EQUAL_NAMES, "equal_keep.json": EQUAL_NAMES,
+    "equal_fan_out.json": EQUAL_NAMES, "equal_keep.json": EQUAL_NAMES,
     "equal_time.json": EQUAL_NAMES, "equal_label.json": EQUAL_NAMES, "equal_age.json": EQUAL_NAMES,
-    "equal_grid.json": EQUAL_NAMES, "grid_equal_names.json": EQUAL_NAMES,
+    "equal_grid.json": EQUAL_NAMES,
     "grid_touching_names.json": EQUAL_NAMES,
     "feature_name_long_utf8.json": BYTES,
+    "fill_too_large.json": "a reader that makes it infinity is content with it",
+    "grid_others_in_lists.json": "which calculations meet which others is for whoever multiplies",
     "age_name_long.json": MADE_NAMES, "list_name_long.json": MADE_NAMES, "grid_name_long.json": MADE_NAMES,
 }
 
