@@ -14,22 +14,36 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "codec/csv.h"
 
 /* ---- cutoffs ---- */
 
-static void name_row(const struct key *k, int64_t row, const struct column *c, struct str *out)
+static void add_place(const struct key *k, int64_t row, struct str *out)
 {
-    if (k->given) {
+    if (k->given)
         k->given->place(k->given->place_ctx, row, out);
-        return;
-    }
-    const struct table *t = k->plan->tables[k->plan->target].table;
+    else
+        str_addf(out, "row %" PRId64 " of its date in table '%s'", row,
+                 k->plan->tables[k->plan->target].table->name);
+}
+
+/* " (off 2024-01-31)" */
+static void add_time(const struct column *c, int64_t row, struct str *out)
+{
     char text[TIMESTAMP_TEXT];
     if (c->type == TYPE_DATE)
         date_format(c->i[row], text);
     else
         timestamp_format(c->i[row], text);
-    str_addf(out, "row %" PRId64 " of its date in table '%s' (%s %s)", row, t->name, c->name, text);
+    str_addf(out, " (%s %s)", c->name, text);
+}
+
+/* A file's line is found by its number, a row of the snapshot by its time. */
+static void name_row(const struct key *k, int64_t row, const struct column *c, struct str *out)
+{
+    add_place(k, row, out);
+    if (!k->given)
+        add_time(c, row, out);
 }
 
 static int64_t start_us(const struct column *c, int64_t row)
@@ -61,7 +75,10 @@ static int find_cutoffs(struct key *k, struct err *err)
         CLEANUP(str_deinit) struct str where = {0};
         if (column_is_null(c, row)) {
             name_row(k, row, time, &where);
-            return err_set(err, ERR_INPUT, "%s: the cutoff '%s' is null", where.s, c->name);
+            return err_set(err, ERR_INPUT,
+                           "%s: the cutoff '%s' is null; fill it in, or give \"cutoff\" a derived "
+                           "column that is never null, such as coalesce(%s, …)",
+                           where.s, c->name, c->name);
         }
         k->cutoff_us[row] = start_us(c, row);
         int64_t own = start_us(time, row) + (time->type == TYPE_DATE ? DATE_US_PER_DAY - 1 : 0);
@@ -131,18 +148,51 @@ static void eval_bound(struct key *k, const struct bound *b, int part, struct co
     free(places);
 }
 
+/* "race,track = 7,Ascot on 2024-01-31" */
+static void add_group(struct key *k, const struct group_part *part, int64_t row, struct str *out)
+{
+    struct column within[GROUP_MAX_BY];
+    struct frame one = {.rows = 1, .n_columns = part->n_within, .columns = within};
+    CLEANUP(str_deinit) struct str lines = {0};
+    char day[DATE_TEXT];
+    for (int i = 0; i < part->n_within; i++) {
+        const struct column *c = rows_column(&k->rows, part->within[i]);
+        within[i] = column_slice(c, row, 1);
+        within[i].name = c->name;
+    }
+    csv_write_frame(&lines, &one);
+    size_t header = strcspn(lines.s, "\n");
+    date_format(k->given ? k->given_day.i[row] : k->day, day);
+    str_addf(out, "%.*s = %.*s on %s", (int)header, lines.s, (int)(lines.len - header - 2),
+             lines.s + header + 1, day);
+}
+
+static int different_cutoffs(struct key *k, const struct plan_feature *f, int64_t one,
+                             int64_t other, struct err *err)
+{
+    const struct column *cutoff = rows_column(&k->rows, k->plan->cutoff);
+    CLEANUP(str_deinit) struct str group = {0}, rows = {0};
+    add_group(k, f->group, one, &group);
+    add_place(k, one, &rows);
+    add_time(cutoff, one, &rows);
+    str_addz(&rows, " and ");
+    add_place(k, other, &rows);
+    add_time(cutoff, other, &rows);
+    return err_set(err, ERR_INPUT,
+                   "%s: the group %s has rows of different cutoffs, which look at different pasts: "
+                   "%s; give them one '%s', or add '%s' to \"within\"",
+                   f->spec->at, group.s, rows.s, cutoff->name, cutoff->name);
+}
+
 /* A group whose rows look at different pasts would mix them. */
-static int check_cutoffs(const struct key *k, const struct plan_feature *f,
-                         const struct grouping *g, struct err *err)
+static int check_cutoffs(struct key *k, const struct plan_feature *f, const struct grouping *g,
+                         struct err *err)
 {
     if (k->plan->cutoff < 0)
         return 0;
     for (int64_t row = 0; row < k->rows.n; row++)
         if (k->cutoff_us[row] != k->cutoff_us[g->first[g->group[row]]])
-            return err_set(err, ERR_INPUT,
-                           "%s: rows %" PRId32 " and %" PRId64
-                           " of the date are in one group and have different cutoffs",
-                           f->spec->at, g->first[g->group[row]], row);
+            return different_cutoffs(k, f, g->first[g->group[row]], row, err);
     return 0;
 }
 

@@ -156,6 +156,28 @@ def test_groups_of_several_dates_with_one_name_are_kept_apart():
                                "2024-02-01,r9,new one,0,,3,b\n"), done.stdout
 
 
+def test_wrong_cutoffs_are_named_by_line():
+    with cli.scratch() as tmp:
+        head = "day,off,race,track,horse\n"
+        (tmp / "runs.csv").write_text(head + "2024-01-01,2024-01-01,1,T,1\n")
+        (tmp / "spec.json").write_text(json.dumps({
+            "spec": 1, "tables": {"runs": {"time": "day"}}, "target": {"table": "runs", "cutoff": "off"},
+            "features": {"n": {"calc": "size()", "within": ["race", "track"]}}}))
+        cli.run("snapshot", "create", "--csv", f"runs={tmp}/runs.csv,time=day", "--out", tmp / "snapshot")
+        file = tmp / "rows.csv"
+
+        def refused(lines, *words):
+            file.write_text(head + lines)
+            cli.says(features(tmp / "snapshot", tmp / "spec.json", file, code=65).stderr, *words)
+
+        # the rows are put into order of their days, so that those of lines 3 and 4 come first
+        refused("2024-01-03,2024-01-03,1,T,1\n2024-01-02,2024-01-01,7,T,1\n2024-01-02,2024-01-02,7,T,2\n",
+                "features.n: the group race,track = 7,T on 2024-01-02", f"{file}: line 3 (off 2024-01-01)",
+                f"{file}: line 4 (off 2024-01-02)", "give them one 'off', or add 'off' to \"within\"")
+        refused("2024-01-03,2024-01-03,1,T,1\n2024-01-02,,7,T,1\n", f"{file}: line 3", "'off' is null; fill it in")
+        refused("2024-01-03,2024-01-04,1,T,1\n", f"{file}: line 2", "after the row's own time 'day'")
+
+
 def test_a_value_that_does_not_fit_is_named_by_line_and_column():
     with cli.scratch() as tmp:
         snapshot = cli.football_snapshot(tmp)

@@ -445,7 +445,7 @@ START_TEST(test_a_null_cutoff_is_an_error_that_names_the_row)
 {
     runs("day,horse,off\n2024-03-02,1,2024-03-02\n2024-03-02,1,\n");
     expect_failure(BY_ROW "'n': {'calc': 'count()', 'by': 'horse'}}}", "2024-03-02", "row 1",
-                   "runs", "'off' is null");
+                   "runs", "'off' is null; fill it in", "coalesce(off, …)");
 }
 END_TEST
 
@@ -455,7 +455,9 @@ START_TEST(test_a_group_of_different_cutoffs_is_an_error)
     expect_failure("{'spec': 1, 'tables': {'runs': {'time': 'day', 'group': 'race'}}, 'target': "
                    "{'table': 'runs',"
                    "'cutoff': 'off'}, 'features': {'n': {'calc': 'size()', 'within': 'race'}}}",
-                   "2024-03-02", "features.n", "cutoff");
+                   "2024-03-02", "features.n: the group race = 1 on 2024-03-02",
+                   "row 0 of its date in table 'runs' (off 2024-03-01)", "row 1 of its date",
+                   "(off 2024-03-02)", "give them one 'off', or add 'off' to \"within\"");
 }
 END_TEST
 
