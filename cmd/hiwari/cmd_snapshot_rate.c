@@ -81,11 +81,22 @@ static int write_snapshot(const struct args *args, const struct snapshot *snapsh
     return r == 0 ? build_finish(builder, ret_id, err) : r;
 }
 
+/* The columns of --by as a spec writes them, and as a part of a name. */
+static void add_by(const struct frame *ratings, struct str *json, struct str *name)
+{
+    int n = ratings->n_columns - 3; /* beside the time, rating and games */
+    for (int k = 0; k < n; k++) {
+        const char *column = ratings->columns[RATE_BY + k].name;
+        str_addf(json, "%s\"%s\"", k ? ", " : n > 1 ? "[" : "", column);
+        str_addf(name, "%s%s", k ? "_" : "", column);
+    }
+    str_addz(json, n > 1 ? "]" : "");
+}
+
 static void print_made(const struct args *args, const struct frame *ratings, const char *id,
                        double seconds)
 {
-    const char *as = args_text(args, "as"), *by = args_text(args, "by"),
-               *out = args_text(args, "out");
+    const char *as = args_text(args, "as"), *out = args_text(args, "out");
     if (args_flag(args, "json")) {
         CLEANUP(json_free) struct json *root = json_new_object();
         json_add_string(root, "id", id);
@@ -97,11 +108,13 @@ static void print_made(const struct args *args, const struct frame *ratings, con
         return;
     }
     char a[OUTPUT_TEXT], b[OUTPUT_TEXT];
+    CLEANUP(str_deinit) struct str by = {0}, name = {0};
+    add_by(ratings, &by, &name);
     printf("snapshot %.16s: table %s has %s ratings, in %s\n", id, as,
            output_count(ratings->rows, a), output_seconds(seconds, b));
     printf("  is in     %s\n  in a spec \"tables\":   \"%s\": {\"time\": \"%s\"}\n"
-           "            \"features\": \"%s_rating\": {\"asof\": \"%s.rating\", \"by\": \"%s\"}\n",
-           out, as, ratings->columns[RATE_TIME].name, by, as, by);
+           "            \"features\": \"%s_rating\": {\"asof\": \"%s.rating\", \"by\": %s}\n",
+           out, as, ratings->columns[RATE_TIME].name, name.s, as, by.s);
 }
 
 int cmd_snapshot_rate(const struct args *args, struct err *err)

@@ -144,7 +144,7 @@ static const struct option options_create[] = {
 };
 static const struct option options_rate[] = {
     NEEDED("table", "T", "the history to go through, in order of its time"),
-    NEEDED("by", "COL", "who is rated: a horse, a jockey, a team"),
+    NEEDED("by", "COL[,COL]", "who is rated: a horse, a jockey, a team; several: each combination"),
     NEEDED("within", "COL", "rows of one time that share it have met: a race, a match"),
     NEEDED("order", "COL", "the smaller one is better; empty did not finish and does not count"),
     FLAG("desc", "the greater one is better: points, speed"),

@@ -26,7 +26,9 @@ struct entity {
 struct rater {
     const struct table *table;
     const struct rate_options *options;
-    const struct column *time, *by, *within, *order;
+    const struct column *time, *within, *order;
+    struct column by[GROUP_MAX_BY]; /* views of the table's */
+    int n_by;
     struct grouping entities, groups;
     int32_t *offsets, *rows; /* rows of each group that take part */
     struct entity *entity;
@@ -93,21 +95,47 @@ static int check_numbers(const struct rate_options *o, struct err *err)
     return 0;
 }
 
-/* The four columns of the answer need four names. */
+/* The columns of the answer need names that differ. */
 static int check_names(const struct rater *r, struct err *err)
 {
-    const char *names[] = {r->time->name, r->by->name, "rating", "games"};
-    for (int i = 0; i < RATE_COLUMNS; i++) {
-        for (int j = i + 1; j < RATE_COLUMNS; j++) {
+    const char *names[GROUP_MAX_BY + 3] = {r->time->name, "rating", "games"};
+    for (int k = 0; k < r->n_by; k++)
+        names[3 + k] = r->by[k].name;
+    for (int i = 0; i < r->n_by + 3; i++) {
+        for (int j = 0; j < i; j++) {
             if (strcmp(names[i], names[j]) == 0)
                 return err_set(
                     err, ERR_INPUT,
                     "the ratings would have two columns '%s' (they are the time '%s', the "
                     "entity '%s', rating and games): name another --by, or rename the column",
-                    names[i], names[0], names[1]);
+                    names[i], names[0], r->options->by);
         }
     }
     return 0;
+}
+
+static int add_by(struct rater *r, const char *name, struct err *err)
+{
+    const struct column *c;
+    if (r->n_by == GROUP_MAX_BY)
+        return err_set(err, ERR_INPUT, "--by takes at most %d columns", GROUP_MAX_BY);
+    int rc = find_column(r->table, "by", name, &c, err);
+    if (rc == 0)
+        r->by[r->n_by++] = *c;
+    return rc;
+}
+
+/* "horse,jockey", unless one column is called that. */
+static int find_by(struct rater *r, struct err *err)
+{
+    CLEANUP(mem_free_chars) char *names = mem_strdup(r->options->by);
+    char *rest = names;
+    if (table_column(r->table, names) >= 0)
+        return add_by(r, names, err);
+    int rc = 0;
+    for (char *name; rc == 0 && (name = strsep(&rest, ","));)
+        rc = add_by(r, name, err);
+    return rc;
 }
 
 static int find_columns(struct rater *r, struct err *err)
@@ -117,7 +145,7 @@ static int find_columns(struct rater *r, struct err *err)
         return err_set(err, ERR_INPUT, "table '%s' is static: ratings need a table with a time",
                        t->name);
     r->time = &t->columns[t->time];
-    int rc = find_column(t, "by", r->options->by, &r->by, err);
+    int rc = find_by(r, err);
     if (rc == 0)
         rc = find_column(t, "within", r->options->within, &r->within, err);
     if (rc == 0)
@@ -200,8 +228,12 @@ static int check_size(const struct rater *r, int32_t row, int32_t n, struct err 
 static int compare_entities(const void *a, const void *b, void *ctx)
 {
     const struct rater *r = ctx;
-    return sort_compare(r->by, r->entity[*(const int32_t *)a].first,
-                        r->entity[*(const int32_t *)b].first);
+    int32_t one = r->entity[*(const int32_t *)a].first,
+            other = r->entity[*(const int32_t *)b].first;
+    int order = 0;
+    for (int k = 0; k < r->n_by && order == 0; k++)
+        order = sort_compare(&r->by[k], one, other);
+    return order;
 }
 
 static void end_step(struct rater *r, int64_t time)
@@ -238,34 +270,42 @@ static int rate_all(struct rater *r, struct err *err)
 
 /* ---- before and after ---- */
 
+static bool plays(const struct rater *r, int64_t row)
+{
+    bool named = true;
+    for (int k = 0; k < r->n_by; k++)
+        named &= !column_is_null(&r->by[k], row);
+    return named && !column_is_null(r->order, row);
+}
+
 static void prepare(struct rater *r)
 {
     size_t n = (size_t)r->table->rows;
     struct column met[] = {*r->time, *r->within};
-    uint8_t *plays = mem_alloc(n + 1);
+    uint8_t *keep = mem_alloc(n + 1);
     for (int64_t row = 0; row < r->table->rows; row++)
-        plays[row] = !column_is_null(r->by, row) && !column_is_null(r->order, row);
-    group_rows(r->by, 1, r->table->rows, GROUP_NULL_NONE, &r->entities);
+        keep[row] = plays(r, row);
+    group_rows(r->by, r->n_by, r->table->rows, GROUP_NULL_NONE, &r->entities);
     group_rows(met, 2, r->table->rows, GROUP_NULL_NONE, &r->groups);
     r->offsets = MEM_ARRAY(int32_t, (size_t)r->groups.n_groups + 1);
     r->rows = MEM_ARRAY(int32_t, n + 1);
-    group_order(r->groups.group, r->groups.n_groups, r->table->rows, plays, r->offsets, r->rows);
+    group_order(r->groups.group, r->groups.n_groups, r->table->rows, keep, r->offsets, r->rows);
     r->score = MEM_ARRAY(double, RATE_GROUP_MAX);
     r->touched = MEM_ARRAY(int32_t, (size_t)r->entities.n_groups + 1);
     r->entity = mem_zalloc(((size_t)r->entities.n_groups + 1) * sizeof(*r->entity));
     for (int32_t e = 0; e < r->entities.n_groups; e++)
         r->entity[e] = (struct entity){.rating = r->options->start, .first = r->entities.first[e]};
-    free(plays);
+    free(keep);
 }
 
 /* The entities' strings, without those that have no rating, in one block with their codes. */
-static void put_strings(const struct rater *r, struct column *ret)
+static void put_strings(const struct rater *r, const struct column *by, struct column *ret)
 {
-    const struct dict *from = &r->by->dict;
+    const struct dict *from = &by->dict;
     int32_t *renamed = mem_zalloc(((size_t)from->n + 1) * sizeof(*renamed)), n = 0;
     int64_t bytes = 0;
     for (int64_t i = 0; i < r->n; i++)
-        renamed[r->by->code[r->entity[r->answers[i].entity].first]] = 1;
+        renamed[by->code[r->entity[r->answers[i].entity].first]] = 1;
     for (int32_t c = 0; c < from->n; c++)
         bytes += renamed[c] ? dict_text(from, c).len : 0;
     for (int32_t c = 0; c < from->n; c++)
@@ -286,41 +326,44 @@ static void put_strings(const struct rater *r, struct column *ret)
         renamed[c] = n++;
     }
     for (int64_t i = 0; i < r->n; i++)
-        ret->code[i] = renamed[r->by->code[r->entity[r->answers[i].entity].first]];
+        ret->code[i] = renamed[by->code[r->entity[r->answers[i].entity].first]];
     ret->max_chars = dict_max_chars(&ret->dict);
     free(renamed);
 }
 
-static void put_entities(const struct rater *r, struct column *ret)
+static void put_entities(const struct rater *r, const struct column *by, struct column *ret)
 {
-    if (r->by->type == TYPE_STRING) {
+    if (by->type == TYPE_STRING) {
         *ret = (struct column){.type = TYPE_STRING, .rows = r->n};
-        put_strings(r, ret);
+        put_strings(r, by, ret);
     } else {
-        column_alloc(ret, r->by->type, r->n, false);
-        ret->scale = r->by->scale;
+        column_alloc(ret, by->type, r->n, false);
+        ret->scale = by->scale;
         for (int64_t i = 0; i < r->n; i++) /* all the others have eight bytes */
-            ret->i[i] = r->by->i[r->entity[r->answers[i].entity].first];
+            ret->i[i] = by->i[r->entity[r->answers[i].entity].first];
     }
-    ret->name = r->by->name;
+    ret->name = by->name;
 }
 
 static void put_answers(const struct rater *r, struct frame *ret)
 {
-    struct column *columns = mem_zalloc(RATE_COLUMNS * sizeof(*columns));
-    column_alloc(&columns[RATE_TIME], r->time->type, r->n, false);
-    put_entities(r, &columns[RATE_BY]);
-    column_alloc(&columns[RATE_RATING], TYPE_FLOAT, r->n, false);
-    column_alloc(&columns[RATE_GAMES], TYPE_INT, r->n, false);
-    columns[RATE_TIME].name = r->time->name;
-    columns[RATE_RATING].name = "rating";
-    columns[RATE_GAMES].name = "games";
+    int n = r->n_by + 3;
+    struct column *columns = mem_zalloc((size_t)n * sizeof(*columns)), *time = &columns[RATE_TIME],
+                  *rating = &columns[n - 2], *games = &columns[n - 1];
+    column_alloc(time, r->time->type, r->n, false);
+    for (int k = 0; k < r->n_by; k++)
+        put_entities(r, &r->by[k], &columns[RATE_BY + k]);
+    column_alloc(rating, TYPE_FLOAT, r->n, false);
+    column_alloc(games, TYPE_INT, r->n, false);
+    time->name = r->time->name;
+    rating->name = "rating";
+    games->name = "games";
     for (int64_t i = 0; i < r->n; i++) {
-        columns[RATE_TIME].i[i] = r->answers[i].time;
-        columns[RATE_RATING].f[i] = r->answers[i].rating + 0.0; /* -0 is 0 in a snapshot */
-        columns[RATE_GAMES].i[i] = r->answers[i].games;
+        time->i[i] = r->answers[i].time;
+        rating->f[i] = r->answers[i].rating + 0.0; /* -0 is 0 in a snapshot */
+        games->i[i] = r->answers[i].games;
     }
-    *ret = (struct frame){.rows = r->n, .n_columns = RATE_COLUMNS, .columns = columns};
+    *ret = (struct frame){.rows = r->n, .n_columns = n, .columns = columns};
 }
 
 int rate_table(const struct table *table, const struct rate_options *options, struct frame *ret,

@@ -27,8 +27,8 @@ enum {
 };
 
 struct rate_options {
-    const char
-        *by; /* who is rated: a horse, a jockey, a team. Rows where it is null take no part */
+    const char *by; /* who is rated: a column (a horse, a team), or several, "horse,jockey": then it
+                       is each combination. Rows where one is null take no part */
     const char *within; /* rows of one time that share it have met; null meets nobody */
     const char
         *order; /* the smaller one won; null did not finish and takes no part. A number or time */
@@ -36,11 +36,12 @@ struct rate_options {
     double k, start, scale;
 };
 
-enum { RATE_TIME, RATE_BY, RATE_RATING, RATE_GAMES, RATE_COLUMNS };
+enum { RATE_TIME, RATE_BY }; /* RATE_BY: the first of `by` */
 
-/* The ratings of a table with a time, ordered by time and entity. Columns: the table's time, `by`,
- * both named as there, rating (float), games (integer: rows that have counted so far). Members of a
- * group that has nobody else to meet get no row. The caller owns *ret; its names are the table's.
+/* The ratings of a table with a time, ordered by time and entity. Columns: the table's time, those
+ * of `by`, all named as there, rating (float), games (integer: rows that have counted so far).
+ * Members of a group that has nobody else to meet get no row. The caller owns *ret; its names are
+ * the table's.
  * ERR_INPUT: an unknown column, one that cannot be used, a group too large. ERR_USAGE: k, start or
  * scale out of range. */
 int rate_table(const struct table *table, const struct rate_options *options, struct frame *ret,

@@ -177,6 +177,31 @@ def test_what_is_printed_can_be_put_into_a_spec():
         cli.says(done.stdout, '"elo": {"time": "match_date"}', '{"asof": "elo.rating", "by": "team"}')
 
 
+def test_combinations_are_rated_and_what_is_printed_is_their_spec():
+    with cli.scratch() as tmp:
+        args = ["--table", "appearances", "--by", "team,opponent", "--within", "match_id", "--order", "points", "--desc",
+                "--as", "pairs"]
+        done = cli.run("snapshot", "rate", cli.football_snapshot(tmp), *args, "--out", tmp / "rated")
+        cli.says(done.stdout, '"team_opponent_rating": {"asof": "pairs.rating", "by": ["team", "opponent"]}')
+        spec = json.loads(write_spec(tmp / "spec.json").read_text())
+        spec["tables"]["pairs"] = spec["tables"].pop("elo")
+        spec["features"] = {name: {"asof": f"pairs.{column}", "by": ["team", "opponent"]}
+                            for name, column in (("elo", "rating"), ("games", "games"))}
+        (tmp / "spec.json").write_text(json.dumps(spec))
+        cli.run("run", "--snapshot", tmp / "rated", "--spec", tmp / "spec.json", "--dest", tmp / "out", "--limit", 50)
+        rows = [{**row, "pair": (row["team"], row["opponent"])} for row in matches()]
+        history = naive_elo(rows, "match_date", "pair", "match_id", "points", 1)
+        seen = 0
+        for key in cli.results(tmp / "out"):
+            for row in csv.DictReader(io.StringIO(result(tmp / "out", key))):
+                before = [state for state in history[row["team"], row["opponent"]] if state[0] < key]
+                assert row["games"] == (str(before[-1][2]) if before else ""), (key, row)
+                if before:
+                    assert math.isclose(float(row["elo"]), before[-1][1], rel_tol=1e-11), (key, row)
+                    seen += 1
+        assert seen > 50, seen
+
+
 def test_refusals_name_what_is_wrong_and_leave_nothing_behind():
     with cli.scratch() as tmp:
         snapshot = cli.football_snapshot(tmp)

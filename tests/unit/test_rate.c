@@ -11,6 +11,8 @@
 #define OPTIONS .by = "who", .within = "grp", .order = "place", .k = 24, .start = 1500, .scale = 400
 static const struct rate_options plain = {OPTIONS};
 
+enum { RATING = RATE_BY + 1, GAMES }; /* with one column in by */
+
 static struct snapshot *snapshot;
 static struct frame ratings;
 
@@ -52,9 +54,9 @@ static void expect_row(int64_t i, const char *day, const char *who, double ratin
     struct text name = dict_text(&c[RATE_BY].dict, c[RATE_BY].code[i]);
     ck_assert_msg((size_t)name.len == strlen(who) && memcmp(name.s, who, strlen(who)) == 0,
                   "row %d is of %.*s, not %s", (int)i, (int)name.len, name.s, who);
-    ck_assert_msg(fabs(c[RATE_RATING].f[i] - rating) < 1e-9, "%s on %s: %.12g, not %.12g", who, day,
-                  c[RATE_RATING].f[i], rating);
-    ck_assert_int_eq(c[RATE_GAMES].i[i], games);
+    ck_assert_msg(fabs(c[RATING].f[i] - rating) < 1e-9, "%s on %s: %.12g, not %.12g", who, day,
+                  c[RATING].f[i], rating);
+    ck_assert_int_eq(c[GAMES].i[i], games);
 }
 
 static double expected(double mine, double theirs)
@@ -138,7 +140,45 @@ START_TEST(test_who_meets_nobody_has_no_row)
          "2024-01-02,3,,1\n2024-01-02,3,fay,2\n",                     /* the other has no name */
          &plain);
     ck_assert_int_eq(ratings.rows, 0);
-    ck_assert_int_eq(ratings.n_columns, RATE_COLUMNS);
+    ck_assert_int_eq(ratings.n_columns, 4);
+}
+END_TEST
+
+/* ann on ada and ann on eve are two, and so are 1,23 and 12,3. */
+START_TEST(test_each_combination_of_several_columns_is_rated)
+{
+    struct rate_options options = {OPTIONS};
+    options.by = "who,horse";
+    rate("day,grp,who,horse,place\n2024-01-01,1,ann,23,1\n2024-01-01,1,bob,3,2\n"
+         "2024-01-01,1,ann,,3\n2024-01-02,2,ann,3,1\n2024-01-02,2,ann,23,2\n",
+         &options);
+    ck_assert_int_eq(ratings.n_columns, 5);
+    ck_assert_str_eq(ratings.columns[RATE_BY + 1].name, "horse");
+    static const struct {
+        const char *who;
+        int64_t horse, games;
+    } rows[] = {{"ann", 23, 1}, {"bob", 3, 1}, {"ann", 3, 1}, {"ann", 23, 2}};
+    double lost = 24 * expected(1512, 1500);
+    const double values[] = {1512, 1488, 1500 + lost, 1512 - lost};
+    struct column *c = ratings.columns;
+    ck_assert_int_eq(ratings.rows, 4);
+    for (int i = 0; i < 4; i++) {
+        struct text name = dict_text(&c[RATE_BY].dict, c[RATE_BY].code[i]);
+        ck_assert_int_eq(c[RATE_TIME].i[i], i < 2 ? 19723 : 19724); /* 2024-01-01, -02 */
+        ck_assert(memcmp(name.s, rows[i].who, 3) == 0);
+        ck_assert_int_eq(c[RATE_BY + 1].i[i], rows[i].horse);
+        ck_assert_double_eq_tol(c[3].f[i], values[i], 1e-9);
+        ck_assert_int_eq(c[4].i[i], rows[i].games);
+    }
+}
+END_TEST
+
+START_TEST(test_a_column_with_a_comma_in_its_name_is_one)
+{
+    struct rate_options options = {OPTIONS};
+    options.by = "who,horse";
+    rate("day,grp,\"who,horse\",place\n2024-01-01,1,ann,1\n2024-01-01,1,bob,2\n", &options);
+    expect_row(0, "2024-01-01", "ann", 1512, 1);
 }
 END_TEST
 
@@ -219,9 +259,8 @@ START_TEST(test_later_results_change_no_earlier_rating)
     snapshot = fixture_make("t", two, FIXTURE_GROUPED);
     ck_assert_int_eq(rate_table(&snapshot->tables[0], &plain, &ratings, &fixture_err), 0);
     ck_assert_int_eq(ratings.rows, 6);
-    ck_assert_int_eq(memcmp(before.columns[RATE_RATING].f, ratings.columns[RATE_RATING].f, 4 * 8),
-                     0);
-    ck_assert(before.columns[RATE_RATING].f[4] != ratings.columns[RATE_RATING].f[4]);
+    ck_assert_int_eq(memcmp(before.columns[RATING].f, ratings.columns[RATING].f, 4 * 8), 0);
+    ck_assert(before.columns[RATING].f[4] != ratings.columns[RATING].f[4]);
     frame_deinit(&before);
     snapshot_close(first);
 }
@@ -251,6 +290,13 @@ START_TEST(test_what_cannot_be_rated_is_refused_in_words)
     options.order = options.by = "rating";
     fixture_expect(rate_table(t, &options, &ratings, &fixture_err), ERR_INPUT,
                    "two columns 'rating'");
+    options = (struct rate_options){OPTIONS};
+    options.by = "who,hrp";
+    fixture_expect(rate_table(t, &options, &ratings, &fixture_err), ERR_INPUT, "no column 'hrp'",
+                   "did you mean 'grp'");
+    options.by = "who,who";
+    options.order = "rating";
+    fixture_expect(rate_table(t, &options, &ratings, &fixture_err), ERR_INPUT, "two columns 'who'");
     options.k = 0;
     fixture_expect(rate_table(t, &options, &ratings, &fixture_err), ERR_USAGE, "--k");
     options = (struct rate_options){OPTIONS};
@@ -282,6 +328,8 @@ static Suite *suite(void)
     tcase_add_test(t, test_equals_that_tie_keep_their_rating_and_have_played);
     tcase_add_test(t, test_who_did_not_finish_takes_no_part);
     tcase_add_test(t, test_who_meets_nobody_has_no_row);
+    tcase_add_test(t, test_each_combination_of_several_columns_is_rated);
+    tcase_add_test(t, test_a_column_with_a_comma_in_its_name_is_one);
     tcase_add_test(t, test_groups_of_one_day_start_from_the_day_before_and_add_up);
     tcase_add_test(t, test_one_group_number_on_two_days_is_two_groups);
     tcase_add_test(t, test_two_runners_of_one_trainer_meet_the_others_and_cancel_out);
