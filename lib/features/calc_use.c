@@ -138,6 +138,8 @@ static int use_word(struct calc_use *use, const char *word, unsigned *given, str
     return 0;
 }
 
+enum { NUMBER_MAX = 1000000000 }; /* of lag and gap_to */
+
 static int use_number(struct calc_use *use, double number, unsigned *given, struct err *err)
 {
     const struct calc *calc = use->calc;
@@ -145,11 +147,11 @@ static int use_number(struct calc_use *use, double number, unsigned *given, stru
         return usage_error(calc, err);
     if (takes(calc, 'q') && !(number >= 0 && number <= 1))
         return err_set(err, ERR_INPUT,
-                       "%s: q must be from 0 to 1, not %g (0.9 is the 90th percentile)",
+                       "%s: q must be from 0 to 1, not %.15g (0.9 is the 90th percentile)",
                        calc->usage, number);
-    if (takes(calc, 'n') && !(number >= 1 && number <= 1e9 && floor(number) == number))
-        return err_set(err, ERR_INPUT, "%s: the number must be a whole one from 1, not %g",
-                       calc->usage, number);
+    if (takes(calc, 'n') && !(number >= 1 && number <= NUMBER_MAX && floor(number) == number))
+        return err_set(err, ERR_INPUT, "%s: the number must be a whole one from 1 to %d, not %.15g",
+                       calc->usage, NUMBER_MAX, number);
     use->params.number = number;
     *given |= GIVEN_NUMBER;
     return 0;
@@ -193,7 +195,7 @@ static int use_named(struct calc_use *use, const struct call *call, struct err *
         return err_set(err, ERR_INPUT, "%s takes no %.60s=; write it as %s", calc->name,
                        named->name, calc->usage);
     if (!(named->value > 0 && isfinite(named->value)))
-        return err_set(err, ERR_INPUT, "%s: %s must be greater than 0, not %g", calc->name,
+        return err_set(err, ERR_INPUT, "%s: %s must be greater than 0, not %.15g", calc->name,
                        named->name, named->value);
     use->params.number = named->value;
     use->params.by_days = by_days;

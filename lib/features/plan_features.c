@@ -99,8 +99,22 @@ static int bind_prior(struct plan *plan, struct plan_feature *f, int table, stru
 
 static int fill_mismatch(const struct plan_feature *f, struct err *err)
 {
-    return err_set(err, ERR_INPUT, "%s.fill: %s does not fit a column of type %s", f->spec->at,
-                   json_type_name(f->spec->fill.type), type_name(f->shape.type));
+    static const char *const fits[] = {
+        [TYPE_NULL] = "",
+        [TYPE_BOOL] = "true or false",
+        [TYPE_INT] = "a number",
+        [TYPE_DECIMAL] = "a number",
+        [TYPE_FLOAT] = "a number",
+        [TYPE_DATE] = "a date that exists, as \"2024-01-31\"",
+        [TYPE_TIMESTAMP] = "a time that exists, as \"2024-01-31 15:04:05\"",
+        [TYPE_STRING] = "a string",
+    };
+    const struct spec_fill *fill = &f->spec->fill;
+    bool text = fill->type == JSON_STRING;
+    return err_set(err, ERR_INPUT, "%s.fill: %s%s%s%s does not fit a column of type %s; write %s",
+                   f->spec->at, json_type_name(fill->type), text ? " \"" : "",
+                   text ? fill->text : "", text ? "\"" : "", type_name(f->shape.type),
+                   fits[f->shape.type]);
 }
 
 /* What stands in place of null must have the column's type; a fraction makes an integer column

@@ -13,6 +13,7 @@
  * start, because they are declared or because rows are appended, one reading does. */
 #include "source/source.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -311,6 +312,14 @@ static int refuse_unknown(const struct csv_table *t, struct err *err)
     }
     if (!names.len)
         return 0;
+    if (t->records.dropped)
+        return err_set(err, ERR_INPUT,
+                       "%s has no row with a time: all %" PRId64
+                       " are dropped (--drop-null-time), so that the types of the columns cannot "
+                       "be found; is '%s' the column of the time? If so, declare the types "
+                       "(COL:TYPE) of %s",
+                       csv_records_file(&t->records, 0), t->records.dropped, t->wish->time,
+                       names.s);
     return err_set(err, ERR_INPUT,
                    "%s has a header and no rows, so that the types of its columns cannot be found: "
                    "give a file with rows, or declare the types (COL:TYPE) of %s",

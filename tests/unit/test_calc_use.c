@@ -175,7 +175,9 @@ START_TEST(test_constants_out_of_range)
 {
     check_refused("quantile(x, 90)", CALC_WINDOW, false, "from 0 to 1, not 90");
     check_refused("quantile(x, -0.1)", CALC_WINDOW, false, "from 0 to 1");
-    check_refused("lag(x, 0)", CALC_WINDOW, false, "a whole one from 1, not 0");
+    check_refused("lag(x, 0)", CALC_WINDOW, false, "a whole one from 1 to 1000000000, not 0");
+    check_refused("lag(x, 1000000001)", CALC_WINDOW, false, "to 1000000000, not 1000000001");
+    check_refused("quantile(x, 1.0000001)", CALC_WINDOW, false, "from 0 to 1, not 1.0000001 ");
     check_refused("lag(x, 1.5)", CALC_WINDOW, false, "not 1.5");
     check_refused("gap_to(x, -1)", CALC_GROUP, false, "not -1");
     check_refused("ewma(x, halflife_rows=0)", CALC_WINDOW, false, "greater than 0");

@@ -536,7 +536,15 @@ START_TEST(test_fill_of_another_type_is_refused)
     expect_failure(RACES "'i': {'calc': 'last(i)', 'by': 'horse', 'fill': 'none'}}}", "2024-03-02",
                    "features.i.fill", "string", "integer");
     expect_failure(RACES "'s': {'calc': 'last(s)', 'by': 'horse', 'fill': 0}}}", "2024-03-02",
-                   "features.s.fill", "number", "string");
+                   "features.s.fill", "number", "string; write a string");
+    expect_failure(RACES "'b': {'calc': 'last(i == 7)', 'by': 'horse', 'fill': 0}}}", "2024-03-02",
+                   "features.b.fill: a number does not fit a column of type bool",
+                   "write true or false");
+    expect_failure(RACES "'t': {'calc': 'last(day2)', 'by': 'horse', 'fill': '2024-02-30'}}}",
+                   "2024-03-02", "features.t.fill: a string \"2024-02-30\" does not fit",
+                   "type date; write a date that exists, as \"2024-01-31\"");
+    expect_failure(RACES "'u': {'calc': 'last(at)', 'by': 'horse', 'fill': 0}}}", "2024-03-02",
+                   "write a time that exists, as \"2024-01-31 15:04:05\"");
 }
 END_TEST
 

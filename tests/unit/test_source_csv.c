@@ -292,6 +292,14 @@ START_TEST(test_a_null_time_is_refused_or_left_out_on_request)
     CLEANUP(snapshot_close) struct snapshot *s = fixture_open("s");
     fixture_expect_strings(s, "x", "a\nb d");
     ck_assert_int_eq(fixture_column(s, "x")->dict.n, 2); /* c does not occur */
+
+    fixture_write("none.csv", "day,x\n,1\n,2\n");
+    CLEANUP(mem_free_chars) char *none = fixture_path("none.csv"), *out = fixture_path("none");
+    table.file = none;
+    options.out_dir = out;
+    fixture_expect(source_csv_create(&options, id, &fixture_err), ERR_INPUT,
+                   "none.csv has no row with a time: all 2 are dropped", "--drop-null-time",
+                   "is 'day' the column of the time?", "COL:TYPE) of day, x");
     ck_assert_int_eq(snapshot_verify(s, &fixture_err), 0);
 }
 END_TEST
