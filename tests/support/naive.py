@@ -425,7 +425,7 @@ class Engine:
 
     def compute(self, entry, key, rows, values, read):
         name, feature = entry
-        fill = feature.get("fill")
+        fill = filling(feature.get("fill"))
         trees = self.several(name, feature["expr"]) if "expr" in feature else None
         for row, here in zip(rows, values):
             cutoff = self.cutoff(row, key)
@@ -461,6 +461,11 @@ class Engine:
         for row, here in zip(rows, values):
             if expr.evaluate(tree, row.get) is True:
                 yield [row[k] for k in self.keep] + [here[c] for c in self.header()[n_keep:]]
+
+
+def filling(fill):
+    """A string that reads as a date or time fills such a column: random texts do not look like one."""
+    return (expr.parse_date(fill) or expr.parse_timestamp(fill) or fill) if isinstance(fill, str) and fill else fill
 
 
 def placeholder_of(tree):

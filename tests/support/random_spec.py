@@ -107,6 +107,7 @@ class Tables:
             table["seen"] = [s and s.date() for s in table["seen"]]
         table["horse"] = [1] + [self.maybe(r.randint(1, self.horses), 0.1) for _ in range(n - 1)]
         table["jockey"] = ["Zoë"] + [self.maybe(r.choice(self.jockeys), 0.1) for _ in range(n - 1)]
+        table["mark"], table["when"] = self.mark(n), self.when(n)
         table["track"] = [r.choice(["turf", "dirt"]) for _ in range(n)]
         table["draw"] = [self.maybe(r.randint(1, 4)) for _ in range(n)]
         self.positive = set()
@@ -126,6 +127,7 @@ class Tables:
         table = {"known": [self.moment(d) if stamped else d for d in days],
                  "horse": [1] + [self.maybe(r.randint(1, self.horses), 0.1) for _ in range(n - 1)],
                  "jockey": ["Zoë"] + [self.maybe(r.choice(self.jockeys), 0.1) for _ in range(n - 1)],
+                 "mark": self.mark(n), "when": self.when(n), "a`b.c": self.integer_column(n)[0],
                  "elo": self.float_column(n)[0], "grade": [self.maybe(r.choice(TEXTS)) for _ in range(n)],
                  "level": self.integer_column(n)[0],
                  "valid_to": [self.maybe(d + datetime.timedelta(days=2)) for d in days]}
@@ -135,8 +137,17 @@ class Tables:
         ids = list(range(1, self.horses + self.r.randint(0, 2))) or [1]
         self.r.shuffle(ids)
         return {"horse": ids, "sire": [self.maybe(self.r.choice(TEXTS)) for _ in ids],
-                "height": self.decimal_column(len(ids))[0],
+                "`in`": [self.maybe(self.r.choice(TEXTS)) for _ in ids], "height": self.decimal_column(len(ids))[0],
                 "born": [self.first_day for _ in ids]}
+
+    def mark(self, n):
+        """Numbers that are keys: integers, or decimals of one to three places."""
+        places, values = self.r.choice(["", ".0", ".00", ".500"]), [1] + [self.maybe(self.r.randint(0, 3))
+                                                                         for _ in range(n - 1)]
+        return [None if v is None else f"{v}{places if v != 2 else '.5' if places else ''}" for v in values]
+
+    def when(self, n):
+        return [self.first_day] + [self.maybe(self.day(2)) for _ in range(n - 1)]
 
     def doubled(self, table):
         """Some rows twice."""
@@ -230,7 +241,8 @@ class Expressions:
             return f"if({self.condition(depth - 1)}, {a}, {r.choice([b, 'null'])})", both
         if kind == 10 and a_exact:
             remainder = f"({a} % {r.choice(['3', '-7', '2.5'])})"
-            return r.choice([f"floor({a})", f"ceil({a})", f"round({a})", remainder]), True
+            digits = f"round({a}, {r.choice(['0', '1', '2', '-1'])})"
+            return r.choice([f"floor({a})", f"ceil({a})", f"round({a})", digits, remainder]), True
         if kind == 11 and not exact:
             return f"{r.choice(['sqrt', 'ln', 'log10'])}({a})", False
         if kind == 12 and not exact:
@@ -388,7 +400,7 @@ class Calls:
             words = r.choice(["", ", desc", ", avg", ", max", ", dense", ", first", ", desc, first", ", avg, desc"])
             return f"rank({v}{words})", Column("float" if "avg" in words else "int"), False
         if kind == 2:
-            return f"pct_rank({v}{r.choice(['', ', desc'])})", Column("float"), False
+            return f"pct_rank({v}{r.choice(['', ', desc', ', max', ', dense', ', avg'])})", Column("float"), False
         if kind == 3:
             return f"zscore({x})", Column("float", exact=False), False
         if kind == 4:
@@ -444,7 +456,7 @@ class Spec:
 
     def by(self, shared=False):
         r = self.r
-        single = ["horse", "jockey"] if shared else ["horse", "jockey", "track", "draw", "race"]
+        single = ["horse", "jockey", "mark", "when"] + ([] if shared else ["track", "draw", "race"])
         return r.choice(single) if r.random() < 0.6 else r.sample(single, 2)
 
     def window_members(self, columns, other):
@@ -470,7 +482,14 @@ class Spec:
         return {**columns, **self.known} if features else columns
 
     def fill(self, column):
-        return {"int": -1, "float": -1, "bool": False, "text": "none, \"x\""}.get(column.type)
+        return {"int": -1, "float": -1, "bool": False, "text": "none, \"x\"", "date": "2001-02-03",
+                "time": "2001-02-03 04:05:06"}[column.type]
+
+    def maybe_fill(self, entry, columns, share=0.2):
+        """Give the entry a fill if it fits all of its columns."""
+        fills = {self.fill(column) for column in columns}
+        if len(fills) == 1 and self.r.random() < share:
+            entry["fill"] = fills.pop()
 
     def add_window(self):
         r = self.r
@@ -484,8 +503,6 @@ class Spec:
         if other:
             entry["from"] = "rates"
         members = self.window_members(columns, other)
-        if use:
-            members.pop("where", None)
         entry.update(members)
         if r.random() < 0.2:
             entry["min_rows"] = r.choice([1, 2, 3])
@@ -496,8 +513,7 @@ class Spec:
                     (f"mean({calls.numeric()[0]})", Column("float", exact=False)),
                     (f"rate({calls.scope.condition(1)})", Column("float", exact=False))])
                 entry["prior"] = r.choice([1, 2.5, 10])
-        if r.random() < 0.2 and self.fill(column) is not None:
-            entry["fill"] = self.fill(column)
+        self.maybe_fill(entry, [column])
         name, suffixes = self.free_name(), [""]
         if r.random() < 0.15:
             entry["last"] = r.sample([1, 2, 3, 5, 10], r.randint(1, 2))
@@ -508,16 +524,25 @@ class Spec:
         self.add(name, entry, {name + s: column for s in suffixes})
 
     def add_grid(self):
-        r, calls = self.r, Calls(self.r, Expressions(self.r, self.runs))
+        r, other = self.r, self.r.random() < 0.3
+        scope = Expressions(r, self.rates if other else self.runs)
+        calls = Calls(r, scope)
         a, b = calls.window(), calls.window()
         label = f"g{len(self.known)}"
         grid = {"calc": {"one": a[0], "two": b[0]}, "days": r.sample(HISTORY_DAYS, 2),
-                "by": r.choice([{"h": "horse", "hj": ["horse", "jockey"]}, ["horse", "track"], "jockey"])}
+                "by": r.choice([{"h": "horse", "hj": ["horse", "jockey"]}, ["horse", "mark"], "jockey"])}
+        if other:
+            grid["from"] = "rates"
+        if r.random() < 0.3:
+            one, two = scope.condition(1), scope.condition(1)
+            grid["where"] = r.choice([one, {"some": one, "others": two}])
+        self.maybe_fill(grid, [a[1], b[1]])
         if r.random() < 0.5:
             grid["last"] = {"few": 2, "many": 10}
         items = list(grid.items())
         r.shuffle(items)
-        template = label + "".join("_{%s}" % n for n in grid if n != "by" or isinstance(grid["by"], dict))
+        template = label + "".join("_{%s}" % n for n, v in grid.items()
+                                   if isinstance(v, dict) or isinstance(v, list) and n != "by")
         names = [n for n, _ in naive.grid_features({"name": template, **dict(items)})]
         self.add(label, {"grid": {"name": template, **dict(items)}},
                  {n: a[1] if "_one" in n else b[1] for n in names})
@@ -530,28 +555,34 @@ class Spec:
         entry = {"calc": text, "within": within}
         if others and r.random() < 0.5:
             entry["others"] = True
-        if r.random() < 0.15 and self.fill(column) is not None:
-            entry["fill"] = self.fill(column)
+        self.maybe_fill(entry, [column])
         self.add(name := self.free_name(), entry, {name: column})
+
+    def several(self, name, scope, kind):
+        """(text, columns) of an expression that makes several columns."""
+        r = self.r
+        if kind == 1:
+            return (f"cyc({scope.number(0)[0]}, {r.choice(['12', '7', '2.5'])})",
+                    {name + "_sin": Column("float", False), name + "_cos": Column("float", False)})
+        if kind == 2:
+            return (f"onehot({scope.name(('text',))[0]}, ['turf', 'a', 'Zoë'])",
+                    {name + s: Column("int") for s in ("_turf", "_a", "_Zoë")})
+        return (f"onehot({scope.number(0)[0]}, [1, -2, 2.5])",
+                {name + s: Column("int") for s in ("_1", "_-2", "_2.5")})
 
     def add_expression(self):
         r, scope, name = self.r, Expressions(self.r, self.readable()), self.free_name()
         kind = r.randint(0, 5)
         if kind == 0:
-            self.add(name, {"expr": scope.condition(2)}, {name: Column("bool")})
-        elif kind == 1:
-            self.add(name, {"expr": f"cyc({scope.number(0)[0]}, {r.choice(['12', '7', '2.5'])})"},
-                     {name + "_sin": Column("float", False), name + "_cos": Column("float", False)})
-        elif kind == 2:
-            text = scope.name(("text",))[0]
-            self.add(name, {"expr": f"onehot({text}, ['turf', 'a', 'Zoë'])"},
-                     {name + s: Column("int") for s in ("_turf", "_a", "_Zoë")})
-        elif kind == 3:
-            self.add(name, {"expr": f"onehot({scope.number(0)[0]}, [1, -2, 2.5])"},
-                     {name + s: Column("int") for s in ("_1", "_-2", "_2.5")})
+            text, made = scope.condition(2), {name: Column("bool")}
+        elif kind <= 3:
+            text, made = self.several(name, scope, kind)
         else:
             text, exact = scope.number(3, exact=False)
-            self.add(name, {"expr": text}, {name: Column("float", exact)})
+            made = {name: Column("float", exact)}
+        entry = {"expr": text}
+        self.maybe_fill(entry, made.values())
+        self.add(name, entry, made)
 
     def add_asof(self):
         r, name = self.r, self.free_name()
@@ -563,11 +594,14 @@ class Spec:
         if r.random() < 0.4:
             entry["age"] = True
             made[name + "_age_days"] = Column("int")
+        self.maybe_fill(entry, [self.rates[column]])
         self.add(name, entry, made)
 
     def add_lookup(self):
         name, column = self.free_name(), self.r.choice(sorted(self.static))
-        self.add(name, {"lookup": f"horses.{column}", "by": "horse"}, {name: self.static[column]})
+        entry = {"lookup": f"horses.{column}", "by": self.r.choice(["horse", "horse", "mark"])}
+        self.maybe_fill(entry, [self.static[column]])
+        self.add(name, entry, {name: self.static[column]})
 
     def add(self, name, entry, made):
         self.features[name] = entry
@@ -598,6 +632,8 @@ class Spec:
         if r.random() < 0.5:
             labels = Expressions(r, self.runs)
             document["labels"] = {"y0": labels.condition(1), "y1": labels.number(1, exact=False)[0]}
+            if r.random() < 0.3:
+                document["labels"]["y2"] = self.several("y2", labels, r.randint(1, 3))[0]
         return document
 
 
