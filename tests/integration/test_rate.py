@@ -179,8 +179,8 @@ def test_what_is_printed_can_be_put_into_a_spec():
 
 def test_combinations_are_rated_and_what_is_printed_is_their_spec():
     with cli.scratch() as tmp:
-        args = ["--table", "appearances", "--by", "team,opponent", "--within", "match_id", "--order", "points", "--desc",
-                "--as", "pairs"]
+        args = ["--table", "appearances", "--by", "team,opponent", "--within", "match_id", "--order", "points",
+                "--desc", "--as", "pairs"]
         done = cli.run("snapshot", "rate", cli.football_snapshot(tmp), *args, "--out", tmp / "rated")
         cli.says(done.stdout, '"team_opponent_rating": {"asof": "pairs.rating", "by": ["team", "opponent"]}')
         spec = json.loads(write_spec(tmp / "spec.json").read_text())
