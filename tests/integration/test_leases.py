@@ -209,7 +209,7 @@ def test_a_key_past_its_time_fails_and_its_worker_ends_with_70():
 def test_keys_behind_a_long_one_are_leased_elsewhere():
     needs_faults()
     with hiwari.football() as batch:
-        batch.enqueue("--limit", 60, "--lease-seconds", 2, "--key-seconds", 600)
+        batch.enqueue("--limit", 60, "--lease-seconds", 10, "--key-seconds", 600)
         held_up = batch.worker(fault="slow:computing:600000:40")
         batch.wait_for_results(40)
         batch.wait_for_keys_ahead()
