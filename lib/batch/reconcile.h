@@ -47,9 +47,8 @@ void reconcile_result_free(struct reconcile_result *result); /* contents only */
 MEM_CLEANUP_VALUE(reconcile_result_free, struct reconcile_result);
 
 /* 0 with *ret filled in. ERR_RETRY: another reconcile of this batch is running, or may be, since
- * the lock was lost; ERR_CONFIG: neither
- * Redis nor dest knows the batch, or they have different ones of that name; ERR_WRITE,
- * ERR_UNREACHABLE. */
+ * the lock was lost; ERR_CONFIG: neither Redis nor dest knows the batch, or they have different
+ * ones of that name; ERR_WRITE, ERR_UNREACHABLE. */
 int reconcile_run(const struct reconcile_options *options, struct reconcile_result *ret,
                   struct err *err);
 

@@ -143,7 +143,7 @@ static void set_tls(MYSQL *mysql, const struct mysql_url *url)
 static int check_tls_file(const char *name, const char *path, struct err *err)
 {
     CLEANUP(str_deinit) struct str text = {0};
-    if (!path || fs_read(path, &text, err) == 0)
+    if (!path || fs_read_small(path, &text, err) == 0)
         return 0;
     if (err)
         err->code = ERR_CONFIG;

@@ -132,7 +132,7 @@ static int not_readable(struct err *err)
 static int read_file(struct reader *reader, const char *path, struct err *err)
 {
     CLEANUP(str_deinit) struct str text = {0};
-    int r = fs_read(path, &text, err);
+    int r = fs_read_small(path, &text, err);
     if (r < 0)
         return not_readable(err);
     reader->depth++;

@@ -24,8 +24,7 @@ typedef int mysql_option_fn(void *ctx, const char *name, const char *value, stru
 /* Every option of the usual files, later ones last: /etc/my.cnf, /etc/mysql/my.cnf, my.cnf in
  * $MARIADB_HOME or else $MYSQL_HOME, ~/.my.cnf; of `only` and no other where it is given. Those of
  * the usual ones that are not there are passed over, and with a warning those that may not be read.
- * ERR_CONFIG names the file, and the line where
- * it is no option file. */
+ * ERR_CONFIG names the file, and the line where it is no option file. */
 int mysql_option_files_read(const char *only, mysql_option_fn *fn, void *ctx, struct err *err);
 
 /* The same of a text. path: for messages. */

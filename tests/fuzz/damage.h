@@ -36,6 +36,21 @@ static inline void need(bool ok)
         abort();
 }
 
+static char *damage_base; /* a temporary folder, in memory where there is such a place */
+
+static inline void damage_remove_base(void)
+{
+    fs_remove_tree(damage_base, NULL);
+}
+
+static inline void damage_make_base(void)
+{
+    const char *in = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    damage_base = mem_printf("%s/hiwari-fuzz-XXXXXX", in);
+    need(mkdtemp(damage_base) != NULL);
+    atexit(damage_remove_base);
+}
+
 static inline void damage_read(const char *dir, const char *relative, struct str *ret)
 {
     CLEANUP(mem_free_chars) char *path = fs_join(dir, relative);

@@ -43,23 +43,16 @@ static struct index_request request = {.text = "a small table",
                                        .fields = fields,
                                        .n_fields = 2};
 
-static char *base, *dir; /* a temporary directory, and the index in it */
+static char *dir; /* the index */
 static struct layout files;
-
-static void remove_base(void)
-{
-    fs_remove_tree(base, NULL);
-}
 
 static void make_index(void)
 {
     CLEANUP(index_free) struct index *index = NULL;
     CLEANUP(str_deinit) struct str text = {0};
     CLEANUP(json_free) struct json *root = NULL;
-    base = mem_printf("%s/hiwari-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    need(mkdtemp(base) != NULL);
-    atexit(remove_base);
-    dir = mem_printf("%s/%032d", base, 0);
+    damage_make_base();
+    dir = mem_printf("%s/%032d", damage_base, 0);
     index_build(&request, &index);
     need(index_write(index, request.text, dir, NULL) == 0);
     damage_read(dir, INDEX_JSON, &text);
@@ -74,14 +67,14 @@ static void try(bool untouched, bool signed_again)
     int verified, r = index_map(dir, &request, &index, &err);
     need(r == 0 || (r == ERR_CONFIG && err.code == r && err.text[0] && !index));
     need(!untouched || r == 0);
-    r = index_verify(base, &verified, &err);
+    r = index_verify(damage_base, &verified, &err);
     need(r == 0 || (r == ERR_CONFIG && err.text[0]));
     need(untouched ? r == 0 && verified == 1 : r != 0 || signed_again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!base)
+    if (!dir)
         make_index();
     if (size < DAMAGE_HEAD)
         return 0;

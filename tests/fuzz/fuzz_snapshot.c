@@ -6,8 +6,6 @@
  * The input says how a small good snapshot is damaged: see damage.h. */
 #include "damage.h"
 
-#include <unistd.h>
-
 #include "source/source.h"
 
 static const char csv[] = "day,grp,n,d,f,seen,word\n"
@@ -16,21 +14,14 @@ static const char csv[] = "day,grp,n,d,f,seen,word\n"
                           "2024-01-01,a,,-3,0.5,,zebra\n"
                           "2024-01-04,a,9,,-2.5e-7,2024-01-03 00:00,\n";
 
-static char *base, *dir; /* a temporary directory, and the snapshot in it */
+static char *dir; /* the snapshot */
 static struct layout layout;
-
-static void remove_base(void)
-{
-    fs_remove_tree(base, NULL);
-}
 
 static void make_snapshot(void)
 {
-    base = mem_printf("%s/hiwari-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    need(mkdtemp(base) != NULL);
-    atexit(remove_base);
-    CLEANUP(mem_free_chars) char *file = fs_join(base, "t.csv");
-    dir = fs_join(base, "s");
+    damage_make_base();
+    CLEANUP(mem_free_chars) char *file = fs_join(damage_base, "t.csv");
+    dir = fs_join(damage_base, "s");
     need(fs_write(file, csv, strlen(csv), NULL) == 0);
     struct source_table table = {.name = "t", .file = file, .time = "day", .group = "grp"};
     struct source_options options = {.tables = &table, .n_tables = 1, .out_dir = dir};
@@ -60,7 +51,7 @@ static void try(bool untouched, bool signed_again)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!base)
+    if (!dir)
         make_snapshot();
     if (size < DAMAGE_HEAD)
         return 0;

@@ -770,6 +770,17 @@ END_TEST
 
 /* ---- fsck ---- */
 
+static void stands_open(const struct queue_finding *findings, int n, const char *key,
+                        const char *what)
+{
+    bool found = false;
+    for (int i = 0; i < n; i++)
+        found = found || (strcmp(findings[i].key, key) == 0 && strstr(findings[i].what, what) &&
+                          !findings[i].repaired);
+    ck_assert_msg(found, "no finding \"%s\" for %s among %d (%s)", what, key, n,
+                  n ? findings[0].what : "");
+}
+
 /* One finding that speaks of key and what; mended, fsck finds nothing more and the counts are
  * these. */
 static void fsck_finds(const char *key, const char *what)
@@ -777,12 +788,7 @@ static void fsck_finds(const char *key, const char *what)
     struct queue_finding *findings;
     int n;
     ck_ok(queue_fsck(queue, false, &findings, &n, &err));
-    bool found = false;
-    for (int i = 0; i < n; i++)
-        found = found || (strcmp(findings[i].key, key) == 0 && strstr(findings[i].what, what) &&
-                          !findings[i].repaired);
-    ck_assert_msg(found, "no finding \"%s\" for %s among %d (%s)", what, key, n,
-                  n ? findings[0].what : "");
+    stands_open(findings, n, key, what);
     queue_findings_free(findings, n);
     ck_ok(queue_fsck(queue, true, &findings, &n, &err));
     ck_assert_int_ge(n, 1);
@@ -797,12 +803,7 @@ static void fsck_leaves(const char *key, const char *what)
     struct queue_finding *findings;
     int n;
     ck_ok(queue_fsck(queue, true, &findings, &n, &err));
-    bool found = false;
-    for (int i = 0; i < n; i++)
-        found = found || (strcmp(findings[i].key, key) == 0 && strstr(findings[i].what, what) &&
-                          !findings[i].repaired);
-    ck_assert_msg(found, "no finding \"%s\" for %s among %d (%s)", what, key, n,
-                  n ? findings[0].what : "");
+    stands_open(findings, n, key, what);
     queue_findings_free(findings, n);
 }
 
